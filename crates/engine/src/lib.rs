@@ -1,0 +1,1 @@
+//! Plan, tape, propagation and scores.

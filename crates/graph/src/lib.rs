@@ -1,0 +1,1 @@
+//! Wire model, validation, shape facts, graph, rewrites and the contracts of operators and rules.

@@ -1,0 +1,1 @@
+//! Numerical kernels: slices in, slices out.

@@ -1,0 +1,1 @@
+//! One-hot encoding, dinucleotide shuffles, reverse complement.

@@ -1,0 +1,1 @@
+//! Instruction-set tokens, vector types, dispatch and aligned buffers.
