@@ -1,1 +1,31 @@
-//! Numerical kernels: slices in, slices out.
+//! Numerical kernels: slices in, slices out, generic over [`Real`](deeplift_simd::Real).
+//!
+//! # Layout
+//! Activations are channels-last. One *lane* (one example) is `[s0][s1][s2][channels]`, contiguous. There are
+//! always three spatial axes, with leading ones: a sequence of length `L` is `[1, 1, L]`, an image `[1, H, W]`.
+//!
+//! # Promises
+//! * Within one instruction set the value of an output element depends on the inputs it is made of, never on
+//!   the row block, register tile or remainder path that computed it.
+//! * Every kernel has a plain float64 loop in [`oracle`] that it is tested against.
+//! * Linear kernels come with their adjoint: `<A x, m> = <x, A' m>`.
+
+#![forbid(unsafe_code)]
+
+pub mod conv;
+pub mod dense;
+pub mod epilogue;
+pub mod map;
+pub mod oracle;
+pub mod pool;
+pub mod reduce;
+mod scratch;
+pub mod softmax;
+pub mod strided;
+
+pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint};
+pub use dense::PackedDense;
+pub use epilogue::Epilogue;
+pub use pool::{AveragePool, PoolGeometry};
+pub use scratch::Scratch;
+pub use strided::StridedView;

@@ -1,0 +1,189 @@
+//! Max and average pooling of channels-last lanes.
+
+use deeplift_simd::Real;
+use std::ops::Range;
+
+/// Shapes of a pooling over three spatial axes (leading ones for fewer), channels-last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolGeometry {
+    /// Input positions per axis.
+    pub input: [usize; 3],
+    /// Output positions per axis.
+    pub output: [usize; 3],
+    /// Window size per axis.
+    pub kernel: [usize; 3],
+    /// Input positions between two windows.
+    pub stride: [usize; 3],
+    /// Input positions between two cells of a window.
+    pub dilation: [usize; 3],
+    /// Padding before the first input position.
+    pub pad: [usize; 3],
+    /// Channels, each pooled on its own.
+    pub channels: usize,
+}
+
+impl PoolGeometry {
+    /// Elements of one input lane.
+    pub fn input_len(&self) -> usize {
+        self.input.iter().product::<usize>() * self.channels
+    }
+
+    /// Elements of one output lane.
+    pub fn output_len(&self) -> usize {
+        self.output.iter().product::<usize>() * self.channels
+    }
+
+    /// Taps of window `at` along `axis` that lie inside `[-before, input + after)`.
+    fn taps(&self, axis: usize, at: usize, before: usize, after: usize) -> Range<usize> {
+        let (step, start) = (self.dilation[axis], at * self.stride[axis]);
+        let first = (self.pad[axis].saturating_sub(start + before)).div_ceil(step);
+        let end = (self.pad[axis] + self.input[axis] + after).saturating_sub(start).div_ceil(step);
+        first.min(self.kernel[axis])..end.min(self.kernel[axis])
+    }
+
+    /// Visits every window: its index and, in row-major order, the indices of its real cells, both in positions.
+    #[inline(always)]
+    fn for_each_window(&self, mut visit: impl FnMut([usize; 3], usize, &mut dyn Iterator<Item = usize>)) {
+        let cell = |axis: usize, at: usize, tap: usize| {
+            at * self.stride[axis] + tap * self.dilation[axis] - self.pad[axis]
+        };
+        let mut to = 0;
+        for o0 in 0..self.output[0] {
+            let t0 = self.taps(0, o0, 0, 0);
+            for o1 in 0..self.output[1] {
+                let t1 = self.taps(1, o1, 0, 0);
+                for o2 in 0..self.output[2] {
+                    let t2 = self.taps(2, o2, 0, 0);
+                    let mut cells = t0.clone().flat_map(|k0| {
+                        let (t1, t2) = (t1.clone(), t2.clone());
+                        t1.flat_map(move |k1| {
+                            let line = (cell(0, o0, k0) * self.input[1] + cell(1, o1, k1)) * self.input[2];
+                            t2.clone().map(move |k2| line + cell(2, o2, k2))
+                        })
+                    });
+                    visit([o0, o1, o2], to, &mut cells);
+                    to += 1;
+                }
+            }
+        }
+    }
+
+    fn check(&self, x: usize, y: usize) {
+        assert_eq!(x, self.input_len(), "pooling: input of {self:?}");
+        assert_eq!(y, self.output_len(), "pooling: output of {self:?}");
+    }
+}
+
+/// Maximum of each window: `x`, `[input.., channels]`, to `y`, `[output.., channels]`.
+///
+/// A window without a real cell gives negative infinity.
+///
+/// # Panics
+/// If a length disagrees with the geometry.
+pub fn max_pool<T: Real>(g: &PoolGeometry, x: &[T], y: &mut [T]) {
+    g.check(x.len(), y.len());
+    let c = g.channels;
+    g.for_each_window(|_, to, cells| {
+        let y = &mut y[to * c..][..c];
+        y.fill(T::NEG_INFINITY);
+        for cell in cells {
+            for (y, x) in y.iter_mut().zip(&x[cell * c..][..c]) {
+                *y = x.max(*y);
+            }
+        }
+    });
+}
+
+/// Like [`max_pool`], but gives the index into `x` of the first maximum of each window, in row-major order.
+///
+/// `x` must be free of NaN. A window without a real cell gives `u32::MAX`.
+///
+/// # Panics
+/// If a length disagrees with the geometry or `x` has more than `u32::MAX` elements.
+pub fn max_pool_winners<T: Real>(g: &PoolGeometry, x: &[T], winners: &mut [u32]) {
+    g.check(x.len(), winners.len());
+    assert!(u32::try_from(x.len()).is_ok(), "pooling: a lane of {} elements has no 32-bit index", x.len());
+    let c = g.channels;
+    g.for_each_window(|_, to, cells| {
+        let winners = &mut winners[to * c..][..c];
+        winners.fill(u32::MAX);
+        for cell in cells {
+            for (channel, winner) in winners.iter_mut().enumerate() {
+                let candidate = cell * c + channel;
+                if *winner == u32::MAX || x[candidate] > x[*winner as usize] {
+                    *winner = candidate as u32;
+                }
+            }
+        }
+    });
+}
+
+/// Average pooling with the divisor of every window worked out once.
+///
+/// With `count_include_pad` a window also counts its cells in the padding, but not those beyond the end padding
+/// that `ceil_mode` reaches (PyTorch's rule); without it only real cells are counted.
+#[derive(Clone, Debug)]
+pub struct AveragePool<T> {
+    geometry: PoolGeometry,
+    /// `1 / divisor` of each window, row-major.
+    weights: Vec<T>,
+}
+
+impl<T: Real> AveragePool<T> {
+    /// Works out the divisors. `pad_end` is the declared padding behind the last input position.
+    pub fn new(geometry: PoolGeometry, count_include_pad: bool, pad_end: [usize; 3]) -> Self {
+        let mut weights = Vec::with_capacity(geometry.output.iter().product());
+        geometry.for_each_window(|at, _, _| {
+            let counted = (0..3).map(|axis| {
+                let (before, after) =
+                    if count_include_pad { (geometry.pad[axis], pad_end[axis]) } else { (0, 0) };
+                geometry.taps(axis, at[axis], before, after).len()
+            });
+            weights.push(T::from_f64(1.0 / counted.product::<usize>().max(1) as f64));
+        });
+        Self { geometry, weights }
+    }
+
+    /// The shapes given to [`AveragePool::new`].
+    pub fn geometry(&self) -> &PoolGeometry {
+        &self.geometry
+    }
+
+    /// Averages one lane, `[input.., channels]` to `[output.., channels]`.
+    ///
+    /// # Panics
+    /// If a length disagrees with the geometry.
+    pub fn forward(&self, x: &[T], y: &mut [T]) {
+        self.geometry.check(x.len(), y.len());
+        let c = self.geometry.channels;
+        self.geometry.for_each_window(|_, to, cells| {
+            let y = &mut y[to * c..][..c];
+            y.fill(T::ZERO);
+            for cell in cells {
+                for (y, x) in y.iter_mut().zip(&x[cell * c..][..c]) {
+                    *y += *x;
+                }
+            }
+            y.iter_mut().for_each(|y| *y *= self.weights[to]);
+        });
+    }
+
+    /// Maps one lane of multipliers `[output.., channels]` to `[input.., channels]`, added if `accumulate`.
+    ///
+    /// # Panics
+    /// If a length disagrees with the geometry.
+    pub fn adjoint(&self, my: &[T], mx: &mut [T], accumulate: bool) {
+        self.geometry.check(mx.len(), my.len());
+        if !accumulate {
+            mx.fill(T::ZERO);
+        }
+        let c = self.geometry.channels;
+        self.geometry.for_each_window(|_, to, cells| {
+            for cell in cells {
+                for (mx, my) in mx[cell * c..][..c].iter_mut().zip(&my[to * c..][..c]) {
+                    *mx += *my * self.weights[to];
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,148 @@
+//! Zeroed buffers aligned to a cache line, which is also the widest vector register.
+
+use crate::Real;
+use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+/// Alignment of every buffer, in bytes: one cache line, one AVX-512 register.
+const ALIGNMENT: usize = 64;
+
+/// A fixed-length buffer of reals, zeroed, aligned to 64 bytes.
+pub struct AlignedVec<T: Real> {
+    /// Valid for `len` elements, or dangling but aligned when `len` is 0.
+    data: NonNull<T>,
+    len: usize,
+}
+
+// SAFETY: the buffer is owned uniquely, like that of a Vec, and `T: Real` is Send.
+unsafe impl<T: Real> Send for AlignedVec<T> {}
+// SAFETY: shared access gives `&[T]` only, and `T: Real` is Sync.
+unsafe impl<T: Real> Sync for AlignedVec<T> {}
+
+impl<T: Real> AlignedVec<T> {
+    /// A buffer of `len` zeros.
+    ///
+    /// # Panics
+    /// If the size in bytes overflows. Aborts if memory runs out, as `Vec` does.
+    pub fn zeroed(len: usize) -> Self {
+        if len == 0 {
+            return Self::default();
+        }
+        let layout = Self::layout(len);
+        // SAFETY: `len` is not 0 (returned above) and no `Real` is zero-sized, so the layout is not empty.
+        let pointer = unsafe { alloc_zeroed(layout) };
+        let Some(data) = NonNull::new(pointer.cast::<T>()) else { handle_alloc_error(layout) };
+        Self { data, len }
+    }
+
+    /// Grows to at least `len` elements. The contents are then unspecified: zeros or earlier values.
+    pub fn resize_at_least(&mut self, len: usize) {
+        if self.len < len {
+            *self = Self::zeroed(len);
+        }
+    }
+
+    fn layout(len: usize) -> Layout {
+        let bytes = len.checked_mul(size_of::<T>()).expect("buffer size overflows");
+        Layout::from_size_align(bytes, ALIGNMENT).expect("buffer size overflows")
+    }
+}
+
+impl<T: Real> Default for AlignedVec<T> {
+    fn default() -> Self {
+        const { assert!(align_of::<T>() <= ALIGNMENT) };
+        Self { data: NonNull::dangling(), len: 0 }
+    }
+}
+
+impl<T: Real> Drop for AlignedVec<T> {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: a non-empty buffer was allocated in `zeroed` with the layout of the same `len`.
+            unsafe { dealloc(self.data.as_ptr().cast(), Self::layout(self.len)) }
+        }
+    }
+}
+
+impl<T: Real> Deref for AlignedVec<T> {
+    type Target = [T];
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: `data` is aligned and valid for `len` elements (field invariant); all were initialised to
+        // zero bytes, which is 0.0 for both sealed implementations of `Real`.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Real> DerefMut for AlignedVec<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`; `&mut self` makes the access unique.
+        unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Real> From<&[T]> for AlignedVec<T> {
+    fn from(values: &[T]) -> Self {
+        let mut copy = Self::zeroed(values.len());
+        copy.copy_from_slice(values);
+        copy
+    }
+}
+
+impl<T: Real> Clone for AlignedVec<T> {
+    fn clone(&self) -> Self {
+        Self::from(&**self)
+    }
+}
+
+impl<T: Real> fmt::Debug for AlignedVec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_zeroed_and_aligned() {
+        for len in [1, 3, 16, 1000] {
+            let buffer = AlignedVec::<f32>::zeroed(len);
+            assert_eq!(buffer.as_ptr() as usize % ALIGNMENT, 0);
+            assert_eq!(*buffer, vec![0.0; len][..]);
+        }
+    }
+
+    #[test]
+    fn an_empty_buffer_is_an_empty_slice() {
+        assert!(AlignedVec::<f64>::default().is_empty());
+        assert!(AlignedVec::<f64>::zeroed(0).clone().is_empty());
+    }
+
+    #[test]
+    fn copies_are_independent() {
+        let mut a = AlignedVec::from(&[1.0f64, 2.0, 3.0][..]);
+        let b = a.clone();
+        a[1] = 5.0;
+        assert_eq!((&*a, &*b), (&[1.0, 5.0, 3.0][..], &[1.0, 2.0, 3.0][..]));
+    }
+
+    #[test]
+    fn growing_never_shrinks() {
+        let mut a = AlignedVec::<f32>::zeroed(8);
+        a.resize_at_least(4);
+        assert_eq!(a.len(), 8);
+        a.resize_at_least(20);
+        assert_eq!(*a, [0.0; 20]);
+    }
+
+    #[test]
+    #[should_panic(expected = "overflows")]
+    fn impossible_sizes_are_refused() {
+        AlignedVec::<f64>::zeroed(usize::MAX / 4);
+    }
+}
