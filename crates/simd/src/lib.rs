@@ -3,13 +3,19 @@
 //! This crate holds all CPU `unsafe` of the project. Its safe surface is:
 //!
 //! * [`Isa`]: which instruction sets this processor has, and which one is used;
+//! * [`Kernel`] and [`Isa::run`]: safe code compiled once per instruction set;
+//! * [`Simd::tile`]: the innermost loop of every convolution and dense layer;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
 mod aligned;
+mod dispatch;
 mod isa;
 mod real;
+mod tile;
 
 pub use aligned::AlignedVec;
+pub use dispatch::{Kernel, Simd};
 pub use isa::Isa;
 pub use real::Real;
+pub use tile::{Segment, Tile, Weights, SUM_BLOCK};

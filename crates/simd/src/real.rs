@@ -15,6 +15,7 @@ mod sealed {
 /// Transcendental functions come from `libm`, so that a score has the same bits on every platform.
 pub trait Real:
     sealed::Sealed
+    + crate::tile::Tiles
     + Copy
     + Default
     + Debug

@@ -1,0 +1,162 @@
+//! Safe code compiled once per instruction set.
+//!
+//! A [`Kernel`] is a closure that is generic over the instruction set. [`Isa::run`] calls it from a function that
+//! has the set's features enabled; everything inlined into it is then compiled, and vectorised, with them. A
+//! token ([`Simd`]) proves that the processor has the set: it can only be had after that was checked.
+
+use crate::tile::{self, Segment, Tile, Weights};
+use crate::{Isa, Real};
+
+/// Work that is compiled once per instruction set.
+pub trait Kernel {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work. Implementations must be `#[inline(always)]`, and so must what they call: a function that
+    /// stays a function is compiled without the features.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Proof that this processor has an instruction set. Sealed.
+pub trait Simd: sealed::Token + Copy {
+    /// The set.
+    const ISA: Isa;
+
+    /// `a * b + c`, fused where the set has it.
+    fn fma<T: Real>(self, a: T, b: T, c: T) -> T;
+
+    /// Multiplies a few rows with a panel of packed weights, in registers; see [`Tile`].
+    ///
+    /// Row `r` of the result is `sum over segments s and k < s.len of a[k] * w[s.weight + k]`, plus the bias,
+    /// where `a` starts at `s.start + r * s.stride` of the segment's source and `w[k]` is one row of the panel.
+    /// Products are added in the order of the segments, which must ascend in `weight`. The sum is cut where
+    /// `weight` is a multiple of [`SUM_BLOCK`](crate::SUM_BLOCK).
+    ///
+    /// # Panics
+    /// If a segment leaves its source or the panel, or `rows` is not in `1..=ISA.tile_rows()`.
+    fn tile<T: Real>(
+        self,
+        rows: usize,
+        segments: &[Segment],
+        sources: [&[T]; 2],
+        weights: Weights<'_, T>,
+        tile: &mut Tile<T>,
+    );
+}
+
+mod sealed {
+    pub trait Token {}
+}
+
+/// The portable set, which every processor has.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+impl sealed::Token for Portable {}
+
+impl Simd for Portable {
+    const ISA: Isa = Isa::Scalar;
+
+    #[inline(always)]
+    fn fma<T: Real>(self, a: T, b: T, c: T) -> T {
+        tile::portable_fma(a, b, c)
+    }
+
+    #[inline(always)]
+    fn tile<T: Real>(
+        self,
+        rows: usize,
+        segments: &[Segment],
+        sources: [&[T]; 2],
+        weights: Weights<'_, T>,
+        tile: &mut Tile<T>,
+    ) {
+        tile::check(Isa::Scalar, rows, segments, sources, weights);
+        // SAFETY: `check` accepted these arguments for this set; the portable tile needs no feature.
+        unsafe { T::tile_portable(rows, segments, sources, weights, tile) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{sealed, tile, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+
+    macro_rules! token {
+        ($name:ident, $isa:expr, $features:literal, $tile:ident, $doc:literal) => {
+            #[doc = $doc]
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name(());
+
+            impl $name {
+                /// The token, if this processor has the set.
+                pub fn new() -> Option<Self> {
+                    $isa.is_available().then_some(Self(()))
+                }
+
+                /// Runs work compiled for the set.
+                #[inline]
+                pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+                    #[target_feature(enable = $features)]
+                    fn with_features<K: Kernel>(token: $name, kernel: K) -> K::Output {
+                        kernel.run(token)
+                    }
+                    // SAFETY: `self` exists only if `new` found the set, that is, all of these features.
+                    unsafe { with_features(self, kernel) }
+                }
+            }
+
+            impl sealed::Token for $name {}
+
+            impl Simd for $name {
+                const ISA: Isa = $isa;
+
+                #[inline(always)]
+                fn fma<T: Real>(self, a: T, b: T, c: T) -> T {
+                    a.mul_add(b, c)
+                }
+
+                #[inline(always)]
+                fn tile<T: Real>(
+                    self,
+                    rows: usize,
+                    segments: &[Segment],
+                    sources: [&[T]; 2],
+                    weights: Weights<'_, T>,
+                    tile: &mut Tile<T>,
+                ) {
+                    tile::check($isa, rows, segments, sources, weights);
+                    // SAFETY: `check` accepted these arguments for this set, and `self` proves its features.
+                    unsafe { T::$tile(rows, segments, sources, weights, tile) }
+                }
+            }
+        };
+    }
+
+    token!(Avx2, Isa::Avx2, "avx2,fma", tile_avx2, "AVX2 with fused multiply-add.");
+    token!(
+        Avx512,
+        Isa::Avx512,
+        "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
+        tile_avx512,
+        "AVX-512 F, VL, DQ and BW."
+    );
+}
+
+impl Isa {
+    /// Runs work compiled for this instruction set.
+    ///
+    /// # Panics
+    /// If this processor does not have it.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            Isa::Scalar => kernel.run(Portable),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => x86::Avx2::new().expect("this processor has no avx2").run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => x86::Avx512::new().expect("this processor has no avx512").run(kernel),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => panic!("this processor has no {self}"),
+        }
+    }
+}
