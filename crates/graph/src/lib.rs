@@ -1,1 +1,23 @@
-//! Wire model, validation, shape facts, graph, rewrites and the contracts of operators and rules.
+//! What operators, rules and the engine agree on.
+//!
+//! An ONNX file arrives as a [`wire::WireModel`]: untrusted, flat, typed. [`model::Model`] is that file after
+//! validation. [`bind::bind`] fixes the input shapes and the target, infers every shape, folds everything that is
+//! constant and returns a [`graph::Graph`]; [`rewrites`] make the graph independent of the exporter. The traits that
+//! operators implement stand in [`operator`], the trait of rules in [`rule`]: neither side sees the other.
+#![forbid(unsafe_code)]
+
+pub mod bind;
+pub mod broadcast;
+pub mod constant;
+pub mod error;
+pub mod graph;
+pub mod model;
+pub mod operator;
+pub mod rewrites;
+pub mod rule;
+pub mod wire;
+
+pub use constant::{Constant, DType, Data};
+pub use error::{Code, Error, Result};
+pub use graph::{Attributes, Graph, Node, Tensor, TensorId};
+pub use operator::{Build, Fact, Operator, Registry, Structure};

@@ -1,0 +1,205 @@
+//! From a validated model to a graph at fixed shapes: infer, fold, keep what the target needs.
+use std::collections::{HashMap, HashSet};
+
+use crate::constant::element_count;
+use crate::error::Result;
+use crate::graph::{Attributes, Graph, Node, Tensor, TensorId};
+use crate::model::{Model, ModelNode};
+use crate::operator::{fold_by_kernel, Build, Fact, Operator, Registry};
+use crate::{bail, ensure, Constant};
+
+/// Most elements of a tensor made by constant folding: no real model folds more than its weights.
+const MAX_FOLDED: usize = 1 << 28;
+
+/// Shapes of the model's inputs, batch axis bound to 1.
+pub type InputShapes = HashMap<String, Vec<usize>>;
+
+/// Binds input shapes and target tensors.
+///
+/// # Errors
+/// `INVALID_INPUT` if a shape does not fit the model, `UNSUPPORTED_OP` naming the node on the path to a target that
+/// has no exact rule, `INVALID_MODEL` naming the node whose shapes do not fit.
+pub fn bind(model: &Model, registry: &dyn Registry, shapes: &InputShapes, targets: &[String]) -> Result<Graph> {
+    Binder::new(model, registry).run(shapes, targets).map_err(|e| e.at(&model.source))
+}
+
+struct Binder<'a> {
+    model: &'a Model,
+    registry: &'a dyn Registry,
+    graph: Graph,
+    by_name: HashMap<&'a str, TensorId>,
+}
+
+impl<'a> Binder<'a> {
+    fn new(model: &'a Model, registry: &'a dyn Registry) -> Self {
+        let graph = Graph { tensors: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
+        Binder { model, registry, graph, by_name: HashMap::new() }
+    }
+
+    fn run(mut self, shapes: &InputShapes, targets: &[String]) -> Result<Graph> {
+        self.inputs(shapes)?;
+        let model = self.model;
+        for (name, value) in &model.constants {
+            let id = self.graph.add_constant(name, value.clone());
+            self.by_name.insert(name, id);
+        }
+        for i in needed(model, targets)? {
+            let n = &model.nodes[i];
+            self.node(n).map_err(|e| e.at(format!("node '{}' ({})", n.name, n.op)))?;
+        }
+        for t in targets {
+            let id = self.by_name[t.as_str()];
+            let depends = self.graph.fact(id).constant.is_none();
+            ensure!(depends, InvalidOption, "target '{t}' does not depend on any input");
+            self.graph.outputs.push(id);
+        }
+        self.graph.remove_dead();
+        Ok(self.graph)
+    }
+
+    fn inputs(&mut self, shapes: &InputShapes) -> Result<()> {
+        for v in &self.model.inputs {
+            let Some(shape) = shapes.get(&v.name) else {
+                bail!(InvalidInput, "input '{}' is missing; the model needs it", v.name)
+            };
+            let fits = !v.has_shape
+                || (shape.len() == v.dims.len()
+                    && shape.iter().zip(&v.dims).skip(1).all(|(&s, d)| d.is_none_or(|d| d == s)));
+            let want: Vec<String> =
+                v.dims.iter().map(|d| d.map_or_else(|| "?".into(), |d| d.to_string())).collect();
+            ensure!(
+                fits,
+                InvalidInput,
+                "input '{}' has shape [{}] in the model, found {shape:?}",
+                v.name,
+                want.join(", ")
+            );
+            if let Some(Some(batch)) = v.dims.first() {
+                ensure!(
+                    *batch == 1,
+                    UnsupportedModel,
+                    "input '{}' has a fixed batch of {batch}; export the model with a dynamic batch axis (or batch 1)",
+                    v.name
+                );
+            }
+            element_count(shape)?;
+            let fact = Fact::data(shape.clone(), v.dtype);
+            self.graph.tensors.push(Tensor { name: v.name.clone(), fact });
+            let id = TensorId(self.graph.tensors.len() - 1);
+            self.graph.inputs.push(id);
+            self.by_name.insert(&v.name, id);
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, n: &'a ModelNode) -> Result<()> {
+        let inputs: Vec<Option<TensorId>> =
+            n.inputs.iter().map(|t| (!t.is_empty()).then(|| self.by_name[t.as_str()])).collect();
+        let operator = self.build(n, &n.op, &n.attrs, &inputs)?;
+        let facts: Vec<Option<&Fact>> = inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
+        let constant = facts.iter().flatten().all(|f| f.constant.is_some());
+        if constant || operator.folds_shapes() {
+            let values = self.fold(n, operator.as_ref(), &inputs)?;
+            for (name, value) in n.outputs.iter().zip(values) {
+                let id = self.graph.add_constant(name, value);
+                self.by_name.insert(name, id);
+            }
+            return Ok(());
+        }
+        if let Some(lowered) = operator.lower() {
+            for (i, (op, attrs, extra)) in lowered.parts.into_iter().enumerate() {
+                let Some(name) = n.outputs.get(i).filter(|o| !o.is_empty()) else { continue };
+                let mut part = vec![inputs[0]];
+                part.extend(extra.into_iter().map(|c| Some(self.graph.add_constant(name, c))));
+                let node =
+                    self.graph.make_node(self.registry, &n.name, &op, attrs, crate::graph::INTERNAL_OPSET, part)?;
+                self.push(name, node);
+            }
+            return Ok(());
+        }
+        let Some(fact) = operator.outputs().into_iter().next() else { bail!(Internal, "no output") };
+        self.graph.tensors.push(Tensor { name: n.outputs[0].clone(), fact });
+        let output = TensorId(self.graph.tensors.len() - 1);
+        let node = Node {
+            name: n.name.clone(),
+            op: n.op.clone(),
+            attrs: n.attrs.clone(),
+            opset: self.model.opset,
+            inputs,
+            output,
+            operator: operator.into(),
+        };
+        self.push(&n.outputs[0], node);
+        Ok(())
+    }
+
+    fn push(&mut self, name: &'a str, node: Node) {
+        self.graph.tensors[node.output.0].name = name.into();
+        self.by_name.insert(name, node.output);
+        self.graph.nodes.push(node);
+    }
+
+    fn build(
+        &self,
+        n: &ModelNode,
+        op: &str,
+        attrs: &Attributes,
+        inputs: &[Option<TensorId>],
+    ) -> Result<Box<dyn Operator>> {
+        let facts = inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
+        self.registry.build(&Build { name: &n.name, op, attrs, opset: self.model.opset, inputs: facts })
+    }
+
+    fn fold(&self, n: &ModelNode, op: &dyn Operator, inputs: &[Option<TensorId>]) -> Result<Vec<Constant>> {
+        for f in op.outputs() {
+            let n = element_count(&f.shape)?;
+            ensure!(n <= MAX_FOLDED, InvalidModel, "a constant of shape {:?} is too large to be real", f.shape);
+        }
+        let constants: Vec<Option<&Constant>> = inputs.iter().map(|&t| self.graph.constant(t)).collect();
+        if let Some(values) = op.fold(&constants)? {
+            return Ok(values);
+        }
+        let Some(x) = constants.first().copied().flatten() else { bail!(UnsupportedOp, "has no input to fold") };
+        let mut facts: Vec<Option<Fact>> = inputs.iter().map(|t| t.map(|t| self.graph.fact(t).clone())).collect();
+        if let Some(f) = &mut facts[0] {
+            f.constant = None;
+        }
+        let cx = Build {
+            name: &n.name,
+            op: &n.op,
+            attrs: &n.attrs,
+            opset: self.model.opset,
+            inputs: facts.iter().map(Option::as_ref).collect(),
+        };
+        Ok(vec![fold_by_kernel(self.registry.build(&cx)?.as_ref(), x)?])
+    }
+}
+
+/// Indices of the nodes that the targets depend on, in order. Checks that each of their outputs that is read is one
+/// that the operator gives.
+fn needed(model: &Model, targets: &[String]) -> Result<Vec<usize>> {
+    let mut live: HashSet<&str> = targets.iter().map(String::as_str).collect();
+    for t in targets {
+        if !model.has_tensor(t) {
+            let names: Vec<&str> = model.outputs.iter().map(|o| o.name.as_str()).collect();
+            bail!(InvalidOption, "no tensor '{t}' in the model; its outputs are {}", names.join(", "));
+        }
+    }
+    let mut keep = Vec::new();
+    for (i, n) in model.nodes.iter().enumerate().rev() {
+        if let Some(at) = n.outputs.iter().rposition(|o| live.contains(o.as_str())) {
+            let several = n.op == "Split";
+            ensure!(
+                at == 0 || several,
+                UnsupportedOp,
+                "node '{}' ({}): its output {at} is used on the path to the target; only output 0 is supported",
+                n.name,
+                n.op
+            );
+            keep.push(i);
+            live.extend(n.inputs.iter().filter(|t| !t.is_empty()).map(String::as_str));
+        }
+    }
+    keep.reverse();
+    Ok(keep)
+}

@@ -1,0 +1,225 @@
+//! Constant tensors: weights, and everything that shape arithmetic produces.
+use std::sync::Arc;
+
+use deeplift_simd::Real;
+
+use crate::error::Result;
+use crate::{bail, ensure};
+
+/// Most elements that one tensor may have. Larger numbers in a file are taken as an attack or a defect: 2^31
+/// elements of float32 are 8 GiB.
+pub const MAX_ELEMENTS: usize = 1 << 31;
+
+/// Element types of the ONNX standard that this package reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DType {
+    F32,
+    F64,
+    F16,
+    BF16,
+    I64,
+    I32,
+    I16,
+    I8,
+    U8,
+    Bool,
+}
+
+impl DType {
+    /// The type behind a `TensorProto.DataType` number.
+    pub fn from_onnx(code: i32) -> Result<Self> {
+        Ok(match code {
+            1 => DType::F32,
+            2 => DType::U8,
+            3 => DType::I8,
+            5 => DType::I16,
+            6 => DType::I32,
+            7 => DType::I64,
+            9 => DType::Bool,
+            10 => DType::F16,
+            11 => DType::F64,
+            16 => DType::BF16,
+            _ => bail!(
+                UnsupportedModel,
+                "element type {code} of the ONNX standard is not supported; use float32, float64, float16, bfloat16, \
+                 int64, int32, int16, int8, uint8 or bool"
+            ),
+        })
+    }
+
+    /// Bytes of one element in a file.
+    pub fn size(self) -> usize {
+        match self {
+            DType::F64 | DType::I64 => 8,
+            DType::F32 | DType::I32 => 4,
+            DType::F16 | DType::BF16 | DType::I16 => 2,
+            DType::I8 | DType::U8 | DType::Bool => 1,
+        }
+    }
+
+    /// Whether values of this type carry contributions.
+    pub fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F64 | DType::F16 | DType::BF16)
+    }
+}
+
+/// Values of a constant. Half precision is widened to float32 (exact); integers to 64 bits.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Data {
+    F32(Arc<Vec<f32>>),
+    F64(Arc<Vec<f64>>),
+    I64(Arc<Vec<i64>>),
+    Bool(Arc<Vec<bool>>),
+}
+
+/// A tensor whose values are known at plan time. `data.len()` is the product of `shape`.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct Constant {
+    pub shape: Vec<usize>,
+    pub dtype: DType,
+    pub data: Data,
+}
+
+/// Product of dimensions, refused above [`MAX_ELEMENTS`].
+pub fn element_count(shape: &[usize]) -> Result<usize> {
+    let mut n = 1usize;
+    for &d in shape {
+        n = match n.checked_mul(d) {
+            Some(n) if n <= MAX_ELEMENTS => n,
+            _ => bail!(InvalidModel, "a tensor of shape {shape:?} has more than {MAX_ELEMENTS} elements"),
+        };
+    }
+    Ok(n)
+}
+
+impl Constant {
+    /// Reads little-endian bytes of an ONNX element type; `bytes` may be unaligned.
+    pub fn from_bytes(dtype: DType, shape: Vec<usize>, bytes: &[u8]) -> Result<Self> {
+        let n = element_count(&shape)?;
+        ensure!(
+            bytes.len() == n * dtype.size(),
+            InvalidModel,
+            "shape {shape:?} of {dtype:?} needs {} bytes, found {}",
+            n * dtype.size(),
+            bytes.len()
+        );
+        fn each<const W: usize, U>(bytes: &[u8], read: impl Fn([u8; W]) -> U) -> Arc<Vec<U>> {
+            Arc::new(bytes.chunks_exact(W).map(|c| read(c.try_into().expect("chunks_exact"))).collect())
+        }
+        let data = match dtype {
+            DType::F32 => Data::F32(each(bytes, f32::from_le_bytes)),
+            DType::F64 => Data::F64(each(bytes, f64::from_le_bytes)),
+            DType::F16 => Data::F32(each(bytes, |b| half::f16::from_le_bytes(b).to_f32())),
+            DType::BF16 => Data::F32(each(bytes, |b| half::bf16::from_le_bytes(b).to_f32())),
+            DType::I64 => Data::I64(each(bytes, i64::from_le_bytes)),
+            DType::I32 => Data::I64(each(bytes, |b| i64::from(i32::from_le_bytes(b)))),
+            DType::I16 => Data::I64(each(bytes, |b| i64::from(i16::from_le_bytes(b)))),
+            DType::I8 => Data::I64(each(bytes, |b: [u8; 1]| i64::from(b[0] as i8))),
+            DType::U8 => Data::I64(each(bytes, |b: [u8; 1]| i64::from(b[0]))),
+            DType::Bool => Data::Bool(each(bytes, |b: [u8; 1]| b[0] != 0)),
+        };
+        Ok(Constant { shape, dtype, data })
+    }
+
+    /// A float64 constant.
+    pub fn f64(shape: Vec<usize>, values: Vec<f64>) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), values.len());
+        Constant { shape, dtype: DType::F64, data: Data::F64(Arc::new(values)) }
+    }
+
+    /// An int64 constant.
+    pub fn i64(shape: Vec<usize>, values: Vec<i64>) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), values.len());
+        Constant { shape, dtype: DType::I64, data: Data::I64(Arc::new(values)) }
+    }
+
+    /// A bool constant.
+    pub fn bool(shape: Vec<usize>, values: Vec<bool>) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), values.len());
+        Constant { shape, dtype: DType::Bool, data: Data::Bool(Arc::new(values)) }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::F32(v) => v.len(),
+            Data::F64(v) => v.len(),
+            Data::I64(v) => v.len(),
+            Data::Bool(v) => v.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Element `i` as a double.
+    pub fn at(&self, i: usize) -> f64 {
+        match &self.data {
+            Data::F32(v) => f64::from(v[i]),
+            Data::F64(v) => v[i],
+            Data::I64(v) => v[i] as f64,
+            Data::Bool(v) => f64::from(u8::from(v[i])),
+        }
+    }
+
+    /// All values as doubles.
+    pub fn to_f64(&self) -> Vec<f64> {
+        (0..self.len()).map(|i| self.at(i)).collect()
+    }
+
+    /// All values in the plan's precision.
+    pub fn to_real<T: Real>(&self) -> Vec<T> {
+        (0..self.len()).map(|i| T::from_f64(self.at(i))).collect()
+    }
+
+    /// All values as integers; floats are refused.
+    pub fn to_i64(&self) -> Result<Vec<i64>> {
+        Ok(match &self.data {
+            Data::I64(v) => v.to_vec(),
+            Data::Bool(v) => v.iter().map(|&b| i64::from(b)).collect(),
+            _ => bail!(InvalidModel, "expected an integer tensor, found {:?}", self.dtype),
+        })
+    }
+
+    /// The single value of a one-element tensor.
+    pub fn scalar(&self) -> Option<f64> {
+        (self.len() == 1).then(|| self.at(0))
+    }
+
+    /// The same values under another shape of equal size.
+    pub fn reshaped(&self, shape: Vec<usize>) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), self.len());
+        Constant { shape, dtype: self.dtype, data: self.data.clone() }
+    }
+
+    /// The same element type with values picked by `index` (flat positions in this constant).
+    pub fn pick(&self, shape: Vec<usize>, index: impl Iterator<Item = usize>) -> Self {
+        let data = match &self.data {
+            Data::F32(v) => Data::F32(Arc::new(index.map(|i| v[i]).collect())),
+            Data::F64(v) => Data::F64(Arc::new(index.map(|i| v[i]).collect())),
+            Data::I64(v) => Data::I64(Arc::new(index.map(|i| v[i]).collect())),
+            Data::Bool(v) => Data::Bool(Arc::new(index.map(|i| v[i]).collect())),
+        };
+        Constant { shape, dtype: self.dtype, data }
+    }
+
+    /// The tensor with its axes reordered: output axis `a` is input axis `perm[a]`.
+    pub fn transposed(&self, perm: &[usize]) -> Self {
+        let (shape, index) = crate::broadcast::transpose_index(&self.shape, perm);
+        self.pick(shape, index.into_iter())
+    }
+
+    /// Whether any value is NaN or infinite.
+    pub fn first_not_finite(&self) -> Option<usize> {
+        match &self.data {
+            Data::F32(v) => v.iter().position(|x| !x.is_finite()),
+            Data::F64(v) => v.iter().position(|x| !x.is_finite()),
+            _ => None,
+        }
+    }
+}

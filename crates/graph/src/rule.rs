@@ -1,0 +1,41 @@
+//! The contract of rules. A rule turns a pair of values of an element-wise function into local multipliers and says
+//! how they meet the multipliers that come from above. What it does on linear, selecting and closed-form structures
+//! follows from [`Rule::uses_reference`] and is written once in the engine (SEMANTICS: the Linear rule has no
+//! variants).
+use deeplift_simd::Real;
+
+use crate::operator::Elementwise;
+
+/// One lane of a function's input on the example (`x`) and on its reference (`x0`), and the positive and negative
+/// parts of the difference (empty unless the rule [`Rule::splits`]).
+#[allow(missing_docs)]
+pub struct Pair<'a, T> {
+    pub x: &'a [T],
+    pub x0: &'a [T],
+    pub positive: &'a [T],
+    pub negative: &'a [T],
+}
+
+/// A rule for non-linear functions of one variable.
+pub trait Rule<T: Real>: Send + Sync {
+    /// The name users write.
+    fn name(&self) -> &'static str;
+
+    /// Whether positive and negative parts of the difference get multipliers of their own.
+    fn splits(&self) -> bool {
+        false
+    }
+
+    /// Whether local multipliers compare with the reference; otherwise they are derivatives at the example.
+    fn uses_reference(&self) -> bool {
+        true
+    }
+
+    /// Whether contributions sum to the difference of the output.
+    fn is_complete(&self) -> bool {
+        self.uses_reference()
+    }
+
+    /// Local multipliers of one lane: `positive` alone, or both if the rule splits (`negative` is empty otherwise).
+    fn local(&self, f: &dyn Elementwise<T>, pair: &Pair<'_, T>, positive: &mut [T], negative: &mut [T]);
+}
