@@ -144,12 +144,14 @@ def main():
     (written,) = ReferenceEvaluator(str(path)).run(None, {"sequence": sequences[:RECORDED].numpy()})
     np.testing.assert_allclose(written, logits[:RECORDED], rtol=1e-5, atol=1e-5)
 
-    evaluation = {
-        "tasks": list(TASKS),
-        "testAuroc": {task: round(value, 5) for task, value in zip(TASKS, aurocs)},
-        "logits": {f"seq{i + 1:04d}": [round(float(v), 6) for v in logits[i]] for i in range(RECORDED)},
-    }
-    (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n")
+    # One row per line, as the repository's formatter keeps it.
+    rows = [f'    "seq{i + 1:04d}": {json.dumps([round(float(v), 6) for v in logits[i]])}' for i in range(RECORDED)]
+    recorded = ",\n".join(rows)
+    measured = json.dumps({task: round(value, 5) for task, value in zip(TASKS, aurocs)})[1:-1]
+    (folder / "evaluation.json").write_text(
+        f'{{\n  "tasks": {json.dumps(list(TASKS))},\n  "testAuroc": {{ {measured} }},\n'
+        f'  "logits": {{\n{recorded}\n  }}\n}}\n'
+    )
 
 
 if __name__ == "__main__":
