@@ -1,0 +1,113 @@
+/**
+ * Opening files, with errors that name them, and writing files that appear only when they are complete.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { DeepLiftError } from '../errors.js'
+
+/** Opens `path` for reading. The caller closes the handle. */
+export async function openForReading(path: string): Promise<FileHandle> {
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(path, 'r')
+    if (!(await handle.stat()).isDirectory()) return handle
+  } catch (cause) {
+    await handle?.close()
+    const reason =
+      systemCode(cause) === 'ENOENT' ? 'does not exist' : `cannot be opened (${systemCode(cause)})`
+    throw new DeepLiftError('FILE_NOT_FOUND', `${path} ${reason}.`, { cause, details: { path } })
+  }
+  await handle.close()
+  throw new DeepLiftError('FILE_NOT_FOUND', `${path} is a folder; a file is needed.`, { details: { path } })
+}
+
+/**
+ * A file that is written under a temporary name in its own folder and gets its real name on `commit`: nobody
+ * ever sees half of it, and whatever had that name before is kept until then.
+ */
+export class OutputFile {
+  #position = 0
+  #open = true
+
+  private constructor(
+    readonly path: string,
+    readonly temporaryPath: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  static async create(path: string): Promise<OutputFile> {
+    const temporaryPath = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
+    try {
+      return new OutputFile(path, temporaryPath, await open(temporaryPath, 'wx+'))
+    } catch (cause) {
+      const reason =
+        systemCode(cause) === 'ENOENT'
+          ? `the folder ${dirname(resolve(path))} does not exist`
+          : `${systemCode(cause)} in the folder ${dirname(resolve(path))}`
+      throw new DeepLiftError('FILE_NOT_FOUND', `${path} cannot be written: ${reason}.`, {
+        cause,
+        details: { path },
+      })
+    }
+  }
+
+  /** Bytes appended so far. */
+  get size(): number {
+    return this.#position
+  }
+
+  /** Writes all of `bytes` at the end. They may be reused once the promise resolves. */
+  async append(bytes: Uint8Array): Promise<void> {
+    await this.#writeAt(bytes, this.#position)
+    this.#position += bytes.byteLength
+  }
+
+  /** Replaces bytes already written. */
+  async patch(bytes: Uint8Array, position: number): Promise<void> {
+    await this.#writeAt(bytes, position)
+  }
+
+  async #writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    let done = 0
+    while (done < bytes.byteLength) {
+      // Some systems refuse or shorten writes of 2 GiB and more.
+      const length = Math.min(bytes.byteLength - done, 1 << 30)
+      try {
+        done += (await this.handle.write(bytes, done, length, position + done)).bytesWritten
+      } catch (cause) {
+        throw new DeepLiftError(
+          'FILE_NOT_FOUND',
+          `${this.path} cannot be written: ${systemCode(cause)} after ${position + done} bytes.`,
+          { cause, details: { path: this.path } },
+        )
+      }
+    }
+  }
+
+  /** Closes the file but leaves it under its temporary name. */
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.handle.close()
+  }
+
+  /** Gives the complete file its name. */
+  async commit(): Promise<void> {
+    // Without this a crash of the machine could leave the name pointing at data that never reached the disk.
+    await this.handle.sync()
+    await this.close()
+    await rename(this.temporaryPath, this.path)
+  }
+
+  /** Removes the file. Safe to call at any time, any number of times; after `commit` it does nothing. */
+  async discard(): Promise<void> {
+    await this.close()
+    await rm(this.temporaryPath, { force: true })
+  }
+}
+
+function systemCode(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException)?.code ?? String(cause)
+}

@@ -1,0 +1,102 @@
+/** Reads .npz archives: zip files of .npy members, stored or deflated, zip64 included. */
+
+import type { Readable } from 'node:stream'
+import { crc32 } from 'node:zlib'
+import { type Entry, fromFdPromise, type ZipFile } from 'yauzl'
+import { DeepLiftError } from '../errors.js'
+import { openForReading } from './files.js'
+import { malformed } from './npy-header.js'
+import { type ByteReader, type NpyArray, readNpyFrom } from './npy-read.js'
+
+/** Deflate cannot do better than 1032 to 1; a member that claims to is an attack on memory. */
+const MAX_DEFLATE_RATIO = 1032
+
+/**
+ * Reads arrays by key (`contributions` for the member `contributions.npy`).
+ *
+ * @param keys Only these are read, and all of them must be there; every array if omitted.
+ */
+export async function readNpz(path: string, keys?: readonly string[]): Promise<Record<string, NpyArray>> {
+  const handle = await openForReading(path)
+  try {
+    return await readMembers(path, handle.fd, keys)
+  } catch (error) {
+    throw error instanceof DeepLiftError ? error : malformed(path, `it is not a sound zip archive (${error})`)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function readMembers(
+  path: string,
+  fd: number,
+  keys: readonly string[] | undefined,
+): Promise<Record<string, NpyArray>> {
+  const arrays = new Map<string, NpyArray>()
+  const available: string[] = []
+  // The handle is ours to close, and yauzl is kept from closing it as well.
+  const zip = await fromFdPromise(fd, { autoClose: false, lazyEntries: true })
+  for await (const entry of zip.eachEntry()) {
+    if (!entry.fileName.endsWith('.npy')) continue
+    const key = entry.fileName.slice(0, -'.npy'.length)
+    if (available.includes(key)) throw malformed(path, `two of its members are named ${entry.fileName}`)
+    available.push(key)
+    if (keys === undefined || keys.includes(key)) arrays.set(key, await readMember(zip, entry, path))
+  }
+  const missing = keys?.find((key) => !arrays.has(key))
+  if (missing !== undefined)
+    throw malformed(
+      path,
+      `it has no array ${JSON.stringify(missing)}, only ${available.join(', ') || 'none'}`,
+    )
+  return Object.fromEntries(arrays)
+}
+
+async function readMember(zip: ZipFile, entry: Entry, path: string): Promise<NpyArray> {
+  const where = `${path}, member ${entry.fileName},`
+  if (entry.uncompressedSize > entry.compressedSize * MAX_DEFLATE_RATIO + MAX_DEFLATE_RATIO)
+    throw malformed(where, `${entry.compressedSize} bytes claim to unpack to ${entry.uncompressedSize}`)
+  const reader = new StreamReader(await zip.openReadStreamPromise(entry), entry.uncompressedSize, where)
+  try {
+    const array = await readNpyFrom(reader, where)
+    if (reader.checksum !== entry.crc32)
+      throw malformed(where, 'its checksum is wrong: the archive is damaged')
+    return array
+  } finally {
+    reader.close()
+  }
+}
+
+class StreamReader implements ByteReader {
+  checksum = 0
+  #rest: Uint8Array = new Uint8Array(0)
+  readonly #chunks: AsyncIterator<Uint8Array>
+
+  constructor(
+    private readonly stream: Readable,
+    readonly size: number,
+    private readonly where: string,
+  ) {
+    this.#chunks = stream[Symbol.asyncIterator]()
+  }
+
+  async read(target: Uint8Array): Promise<void> {
+    let done = 0
+    while (done < target.byteLength) {
+      if (this.#rest.byteLength === 0) {
+        const { value, done: ended } = await this.#chunks.next()
+        if (ended) throw malformed(this.where, 'it ends too early')
+        this.#rest = value
+      }
+      const piece = this.#rest.subarray(0, target.byteLength - done)
+      target.set(piece, done)
+      this.checksum = crc32(piece, this.checksum)
+      this.#rest = this.#rest.subarray(piece.byteLength)
+      done += piece.byteLength
+    }
+  }
+
+  close(): void {
+    this.stream.destroy()
+  }
+}
