@@ -45,7 +45,7 @@ export function elementType(dtype: number): ElementType | undefined {
   return ELEMENT_TYPES.get(dtype)
 }
 
-/** For messages: `FLOAT16`, or `type 99` where the number is not known. */
+/** For messages: `FLOAT16`, or the number where it is not known. */
 export function dtypeName(dtype: number): string {
-  return T[dtype] ?? `type ${dtype}`
+  return T[dtype] ?? String(dtype)
 }
