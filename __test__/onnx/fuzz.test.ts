@@ -65,6 +65,24 @@ test('random bytes', async () => {
   )
 })
 
+test.each([
+  ['empty nodes', Buffer.from([0x0a, 0x00])],
+  ['empty initialisers', Buffer.from([0x2a, 0x00])],
+])('millions of %s are refused before they fill the memory', async (_, item) => {
+  const graph = Buffer.alloc(5_000_000, item)
+  expect(await outcome(Buffer.concat([Buffer.from([0x08, 9, 0x3a]), varint(graph.length), graph]))).toBe(
+    'UNSUPPORTED_MODEL',
+  )
+})
+
+test('millions of packed integers are refused before they fill the memory', async () => {
+  const packed = Buffer.alloc(2_500_000, 1)
+  const dims = Buffer.concat([Buffer.from([0x0a]), varint(packed.length), packed])
+  const tensor = Buffer.concat([Buffer.from([0x2a]), varint(dims.length), dims])
+  const file = Buffer.concat([Buffer.from([0x08, 9, 0x3a]), varint(tensor.length), tensor])
+  expect(await outcome(file)).toBe('UNSUPPORTED_MODEL')
+})
+
 test('messages and groups nested a hundred thousand deep', async () => {
   const depth = 100_000
   // Group start tags of an unknown field (63), inside the model and inside its graph.

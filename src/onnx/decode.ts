@@ -9,6 +9,49 @@ import { onnx } from './onnx.generated.js'
 /** Protobuf messages cannot be larger than this; larger models keep their weights in side files. */
 const MAX_FILE_BYTES = 2 ** 31 - 1
 
+/**
+ * Fields and 64-bit integers decoded from one file. Two bytes of file can become an object of a few hundred bytes,
+ * so it is their number, not the file's size, that bounds memory (here to about 1 GB). An unrolled recurrent
+ * network of 1,800 nodes has about 15,000.
+ */
+const MAX_ITEMS = 2_000_000
+
+class BoundedReader extends protobuf.BufferReader {
+  #left = MAX_ITEMS
+  readonly #source: string
+
+  constructor(bytes: Buffer, source: string) {
+    super(bytes)
+    this.#source = source
+  }
+
+  override tag(): number {
+    this.#spend()
+    return super.tag()
+  }
+
+  // Elements of packed lists have no tag of their own; those of other types become plain numbers, which are cheap.
+  override int64() {
+    this.#spend()
+    return super.int64()
+  }
+
+  override uint64() {
+    this.#spend()
+    return super.uint64()
+  }
+
+  #spend(): void {
+    if (this.#left-- > 0) return
+    throw new DeepLiftError(
+      'UNSUPPORTED_MODEL',
+      `${this.#source}: more than ${MAX_ITEMS} fields and integers by byte ${this.pos}: ` +
+        'store long integer tensors as raw_data, which counts once',
+      { details: { source: this.#source, offset: this.pos } },
+    )
+  }
+}
+
 /** @throws DeepLiftError FILE_NOT_FOUND when the path is not a readable file, UNSUPPORTED_MODEL when it is too large */
 export async function readWhole(path: string): Promise<Uint8Array> {
   let handle: FileHandle | undefined
@@ -44,19 +87,20 @@ export async function readWhole(path: string): Promise<Uint8Array> {
   }
 }
 
-/** @throws DeepLiftError INVALID_MODEL */
+/** @throws DeepLiftError INVALID_MODEL; UNSUPPORTED_MODEL when it would not fit in a sane amount of memory */
 export function decode(bytes: Uint8Array, source: string): onnx.ModelProto.$Shape {
   if (bytes.length === 0) {
     throw new DeepLiftError('INVALID_MODEL', `${source}: the file is empty (0 bytes)`, {
       details: { source },
     })
   }
-  const reader = protobuf.Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  const reader = new BoundedReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), source)
   // Unknown fields are metadata and exporters' extensions: keeping them would only cost memory.
   reader.discardUnknown = true
   try {
     return onnx.ModelProto.decode(reader)
   } catch (error) {
+    if (error instanceof DeepLiftError) throw error
     throw notOnnx(
       bytes,
       source,

@@ -23,6 +23,7 @@ const OPSETS = { min: 7, max: 25 }
 /**
  * @param source path of the model, or its bytes (which the result may go on viewing)
  * @throws DeepLiftError
+ * - INVALID_INPUT: `source` is neither a path nor a Uint8Array
  * - FILE_NOT_FOUND: the path cannot be opened
  * - INVALID_MODEL: not ONNX, truncated, or a tensor whose data does not fit its shape
  * - UNSUPPORTED_MODEL: a version, type or feature that is not read
