@@ -1,6 +1,7 @@
 //! What happens to a finished accumulator while it is still in cache.
 
-use deeplift_simd::Real;
+use crate::chunks::update;
+use deeplift_simd::{Real, Simd};
 
 /// What to do with the finished accumulators `acc` (bias included) of one lane, or of all rows.
 ///
@@ -81,41 +82,53 @@ impl<T: Real> Epilogue<'_, T> {
         }
     }
 
+    /// Applies the epilogue to `rows` rows of a tile that is `columns` wide, of which the first `valid` exist.
+    /// Row `r` belongs at `first + r * step` of the output.
+    #[inline(always)]
+    pub(crate) fn apply_rows<S: Simd>(
+        &mut self,
+        first: usize,
+        step: usize,
+        rows: usize,
+        valid: usize,
+        columns: usize,
+        values: &[T],
+    ) {
+        let full = S::ISA.tile_columns::<T>();
+        if valid == full {
+            // The same loop with a constant width, so that it is unrolled into whole vectors.
+            for (r, acc) in values.chunks_exact(full).take(rows).enumerate() {
+                self.apply(first + r * step, acc);
+            }
+        } else {
+            for (r, acc) in values.chunks_exact(columns).take(rows).enumerate() {
+                self.apply(first + r * step, &acc[..valid]);
+            }
+        }
+    }
+
     /// Applies the epilogue to the consecutive output elements that start at `at`.
     #[inline(always)]
     pub(crate) fn apply(&mut self, at: usize, acc: &[T]) {
         let range = at..at + acc.len();
         match self {
             Epilogue::Store { out } => out[range].copy_from_slice(acc),
-            Epilogue::Add { out } => {
-                for (y, a) in out[range].iter_mut().zip(acc) {
-                    *y += *a;
-                }
-            }
+            Epilogue::Add { out } => update(&mut out[range], acc, acc, |y, a, _| y + a),
             Epilogue::Relu { out, pre } => {
-                for (y, a) in out[range.clone()].iter_mut().zip(acc) {
-                    *y = a.max(T::ZERO);
-                }
                 if let Some(pre) = pre {
-                    pre[range].copy_from_slice(acc);
+                    pre[range.clone()].copy_from_slice(acc);
                 }
+                update(&mut out[range], acc, acc, |_, a, _| a.max(T::ZERO));
             }
             Epilogue::ReluRatio { out, ratio, actual } => {
-                let outputs = out[range.clone()].iter_mut().zip(&mut ratio[range.clone()]);
-                for ((y, r), (z, a)) in outputs.zip(actual[range].iter().zip(acc)) {
-                    *y = a.max(T::ZERO);
-                    *r = relu_ratio(*z, *a);
-                }
+                update(&mut out[range.clone()], acc, acc, |_, a, _| a.max(T::ZERO));
+                update(&mut ratio[range.clone()], acc, &actual[range], |_, a, z| relu_ratio(z, a));
             }
             Epilogue::Scale { out, ratio } => {
-                for ((y, r), a) in out[range.clone()].iter_mut().zip(&ratio[range]).zip(acc) {
-                    *y = *a * *r;
-                }
+                update(&mut out[range.clone()], acc, &ratio[range], |_, a, r| a * r);
             }
             Epilogue::AddScale { out, ratio } => {
-                for ((y, r), a) in out[range.clone()].iter_mut().zip(&ratio[range]).zip(acc) {
-                    *y = (*y + *a) * *r;
-                }
+                update(&mut out[range.clone()], acc, &ratio[range], |y, a, r| (y + a) * r);
             }
         }
     }

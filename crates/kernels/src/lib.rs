@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod chunks;
 pub mod conv;
 pub mod dense;
 pub mod epilogue;

@@ -1,15 +1,28 @@
 //! Working memory of one thread.
 
-use deeplift_simd::{AlignedVec, Real};
+use crate::conv::correlate::TileJob;
+use deeplift_simd::{AlignedVec, Real, Segment};
 
 /// Reusable working memory of one thread. It grows to what the largest kernel needs, once.
 #[derive(Debug)]
 pub struct Scratch<T: Real> {
-    pub(crate) buffer: AlignedVec<T>,
+    /// Zero-padded copies of the activations at the border.
+    pub(crate) padded: AlignedVec<T>,
+    /// Sums over the blocks of a long sum so far.
+    pub(crate) sums: AlignedVec<T>,
+    /// Products of the tiles of one row block.
+    pub(crate) segments: Vec<Segment>,
+    /// Tiles of one row block.
+    pub(crate) jobs: Vec<TileJob>,
 }
 
 impl<T: Real> Default for Scratch<T> {
     fn default() -> Self {
-        Self { buffer: AlignedVec::default() }
+        Self {
+            padded: AlignedVec::default(),
+            sums: AlignedVec::default(),
+            segments: Vec::new(),
+            jobs: Vec::new(),
+        }
     }
 }

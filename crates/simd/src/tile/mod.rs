@@ -205,6 +205,22 @@ macro_rules! tiles {
 tiles!(f32, tile_f32, avx2_f32, avx512_f32);
 tiles!(f64, tile_f64, avx2_f64, avx512_f64);
 
+/// Repeats a block for each row. Written out, because the optimiser gives up unrolling loops of 12 rows, and
+/// accumulators that are indexed by a variable live in memory.
+macro_rules! each_row {
+    ($r:ident, $body:block) => {
+        each_row!(@ $r, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $r:ident, $body:block, $($row:literal)*) => {
+        $(if $row < ROWS {
+            #[allow(non_upper_case_globals)]
+            const $r: usize = $row;
+            $body
+        })*
+    };
+}
+use each_row;
+
 /// The body shared by all tiles: how segments and sum blocks are walked, given the operations of one vector type.
 ///
 /// `ROWS` and `VECTORS` are constants of the surrounding function, so that all inner loops unroll and the
@@ -220,7 +236,7 @@ macro_rules! tile_body {
             let (mut k, end) = (s.weight, s.weight + s.len);
             while k < end {
                 if k / SUM_BLOCK != block {
-                    for r in 0..ROWS {
+                    each_row!(r, {
                         for v in 0..VECTORS {
                             // SAFETY: `check`: at most 14 rows of at most 128 bytes, the size of a `Tile`.
                             unsafe {
@@ -230,7 +246,7 @@ macro_rules! tile_body {
                             }
                             acc[r][v] = $zero;
                         }
-                    }
+                    });
                     (block, flushed) = (k / SUM_BLOCK, true);
                 }
                 let stop = end.min((block + 1) * SUM_BLOCK);
@@ -247,21 +263,21 @@ macro_rules! tile_body {
                         // SAFETY: `check`: the panel has rows up to `s.weight + s.len`, and `w` is row `k`.
                         row[v] = unsafe { $load(w.wrapping_add(v * $lanes)) };
                     }
-                    for r in 0..ROWS {
+                    each_row!(r, {
                         let a = base[r / 3].wrapping_add(r % 3 * s.stride);
                         // SAFETY: `check`: row `r <= rows - 1` of the segment has `s.len` values in the source.
                         let a = unsafe { $splat(*a) };
                         for v in 0..VECTORS {
                             acc[r][v] = $fma(a, row[v], acc[r][v]);
                         }
-                    }
+                    });
                     base.iter_mut().for_each(|a| *a = a.wrapping_add(1));
                     w = w.wrapping_add(columns);
                 }
                 k = stop;
             }
         }
-        for r in 0..ROWS {
+        each_row!(r, {
             for v in 0..VECTORS {
                 // SAFETY: as above for the tile; `check`: a bias that is not empty has `columns` values.
                 unsafe {
@@ -273,7 +289,7 @@ macro_rules! tile_body {
                     $store(cell, sum);
                 }
             }
-        }
+        });
     }};
 }
 use tile_body;

@@ -1,6 +1,6 @@
 //! Tiles for any processor: short arrays that the compiler turns into the vectors of its baseline.
 
-use super::{tile_body, Segment, Tile, Weights, SUM_BLOCK};
+use super::{each_row, tile_body, Segment, Tile, Weights, SUM_BLOCK};
 use crate::Real;
 
 /// Fused where the baseline of the target has it; a call to a software `fma` would be 50 times slower.

@@ -1,6 +1,6 @@
 //! Tiles for AVX2 and AVX-512.
 
-use super::{tile_body, Segment, Tile, Weights, SUM_BLOCK};
+use super::{each_row, tile_body, Segment, Tile, Weights, SUM_BLOCK};
 use std::arch::x86_64::*;
 
 macro_rules! x86_tile {

@@ -1,7 +1,17 @@
 //! Convolution of channels-last activations, and its adjoint.
+//!
+//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`) or, with
+//! one channel per group, channel by channel (`depthwise`).
 
-use crate::{oracle, Epilogue, Scratch};
+mod axis;
+pub(crate) mod correlate;
+mod depthwise;
+
+use crate::{Epilogue, Scratch};
+use axis::Axis;
+use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
+use depthwise::Depthwise;
 
 /// Shapes of a convolution over three spatial axes (leading ones for fewer), channels-last.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +52,18 @@ impl ConvGeometry {
         self.out_channels * (self.in_channels / self.groups) * self.kernel.iter().product::<usize>()
     }
 
+    /// One channel in, one channel out per group.
+    fn is_depthwise(&self) -> bool {
+        self.groups == self.in_channels && self.groups == self.out_channels && self.groups > 1
+    }
+
+    /// Index of a weight: output channel, input channel in its group, taps.
+    fn weight_at(&self, out: usize, input: usize, tap: [usize; 3]) -> usize {
+        let [_, k1, k2] = self.kernel;
+        let row = (out * (self.in_channels / self.groups) + input) * self.kernel[0] + tap[0];
+        (row * k1 + tap[1]) * k2 + tap[2]
+    }
+
     /// Panics unless the shapes are consistent with each other and with the weights and bias.
     fn check(&self, weights: usize, bias: usize) {
         assert!(
@@ -59,16 +81,27 @@ impl ConvGeometry {
     }
 }
 
-fn widen<T: Real>(values: &[T]) -> Vec<f64> {
-    values.iter().map(|v| v.to_f64()).collect()
-}
-
 /// A convolution with its weights packed for the forward pass.
 #[derive(Clone, Debug)]
 pub struct PackedConv<T: Real> {
     geometry: ConvGeometry,
-    weights: Vec<T>,
-    bias: Vec<T>,
+    packed: Packed<T>,
+}
+
+/// The two ways to compute one map.
+#[derive(Clone, Debug)]
+enum Packed<T: Real> {
+    Matrix(Correlation<T>),
+    Depthwise(Depthwise<T>),
+}
+
+impl<T: Real> Packed<T> {
+    fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        match self {
+            Packed::Matrix(packed) => packed.apply(x, epilogue, scratch),
+            Packed::Depthwise(packed) => packed.apply(x, epilogue),
+        }
+    }
 }
 
 impl<T: Real> PackedConv<T> {
@@ -80,7 +113,22 @@ impl<T: Real> PackedConv<T> {
     pub fn new(geometry: ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
         geometry.check(weights.len(), bias.len());
-        Self { geometry, weights: weights.to_vec(), bias: bias.to_vec() }
+        let g = &geometry;
+        let axes = [0, 1, 2].map(|axis| Axis::forward(g, axis));
+        let packed = if g.is_depthwise() {
+            Packed::Depthwise(Depthwise::new(
+                axes,
+                g.in_channels,
+                |c, k| weights[g.weight_at(c, 0, k)],
+                bias,
+                isa,
+            ))
+        } else {
+            let (ins, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+            let weight = |group, i, o, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
+            Packed::Matrix(Correlation::new(axes, [g.groups, ins, outs], weight, bias, isa))
+        };
+        Self { geometry, packed }
     }
 
     /// The shapes given to [`PackedConv::new`].
@@ -93,10 +141,9 @@ impl<T: Real> PackedConv<T> {
     /// # Panics
     /// If `x` or a slice of the epilogue has another length.
     pub fn forward(&self, x: &[T], mut epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        assert_eq!(x.len(), self.geometry.input_len(), "convolution: input of {:?}", self.geometry);
         epilogue.check(self.geometry.output_len());
-        scratch.buffer.resize_at_least(1);
-        let y = oracle::conv(&self.geometry, &widen(x), &widen(&self.weights), &widen(&self.bias));
-        epilogue.apply(0, &y.into_iter().map(T::from_f64).collect::<Vec<_>>());
+        self.packed.apply(x, &mut epilogue, scratch);
     }
 }
 
@@ -104,7 +151,8 @@ impl<T: Real> PackedConv<T> {
 #[derive(Clone, Debug)]
 pub struct PackedConvAdjoint<T: Real> {
     geometry: ConvGeometry,
-    weights: Vec<T>,
+    /// One map per combination of the residues of the input position modulo the strides.
+    phases: Vec<Packed<T>>,
 }
 
 impl<T: Real> PackedConvAdjoint<T> {
@@ -115,7 +163,25 @@ impl<T: Real> PackedConvAdjoint<T> {
     pub fn new(geometry: ConvGeometry, weights: &[T], isa: Isa) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
         geometry.check(weights.len(), 0);
-        Self { geometry, weights: weights.to_vec() }
+        let g = &geometry;
+        let (ins, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+        let pack = |axes: [Axis; 3]| {
+            if g.is_depthwise() {
+                let weight = |c, k| weights[g.weight_at(c, 0, k)];
+                return Packed::Depthwise(Depthwise::new(axes, g.in_channels, weight, &[], isa));
+            }
+            let weight = |group, o, i, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
+            Packed::Matrix(Correlation::new(axes, [g.groups, outs, ins], weight, &[], isa))
+        };
+        let mut phases = Vec::new();
+        for axis0 in Axis::adjoint(g, 0) {
+            for axis1 in Axis::adjoint(g, 1) {
+                for axis2 in Axis::adjoint(g, 2) {
+                    phases.push(pack([axis0.clone(), axis1.clone(), axis2]));
+                }
+            }
+        }
+        Self { geometry, phases }
     }
 
     /// The shapes of the convolution, not of its adjoint.
@@ -128,9 +194,10 @@ impl<T: Real> PackedConvAdjoint<T> {
     /// # Panics
     /// If `my` or a slice of the epilogue has another length.
     pub fn apply(&self, my: &[T], mut epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        assert_eq!(my.len(), self.geometry.output_len(), "adjoint: multipliers of {:?}", self.geometry);
         epilogue.check(self.geometry.input_len());
-        scratch.buffer.resize_at_least(1);
-        let mx = oracle::conv_adjoint(&self.geometry, &widen(my), &widen(&self.weights));
-        epilogue.apply(0, &mx.into_iter().map(T::from_f64).collect::<Vec<_>>());
+        for phase in &self.phases {
+            phase.apply(my, &mut epilogue, scratch);
+        }
     }
 }

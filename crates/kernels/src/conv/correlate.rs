@@ -1,0 +1,387 @@
+//! Convolution as matrix products, without im2col.
+//!
+//! Rows of the product are outputs along the last axis. For one tap, the activations of consecutive rows lie at a
+//! constant distance in the channels-last source, so the tile reads them where they are. Neighbouring taps of
+//! dilation 1 are contiguous and merge into one long run of products; any other tap is a run of its own. A run
+//! that lies wholly in the padding is left out; one that crosses the border reads a small zero-padded copy.
+//!
+//! # Narrow outputs
+//! One to a few output channels would leave most lanes idle. Then `joined` neighbouring outputs become the
+//! columns of one row: `y[j * joined + p, n] = sum_u x[.. + u] w[u - p * step, n]`, with zeros where the tap
+//! does not exist. An output is then the same sum with exact zeros in it, but where the sum is cut into blocks
+//! depends on its position modulo `joined`.
+//!
+//! # Cache
+//! Rows are taken in blocks whose activations stay in L2, over all lines; for each block the panels are outermost
+//! and the tiles of the block innermost, so that a panel is read from L2 (or L1) again for every tile.
+
+use super::axis::Axis;
+use crate::{Epilogue, Scratch};
+use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+
+/// Bytes of activations in one row block: a quarter of the smallest L2 in use (1 MiB), beside a panel and what the
+/// epilogue reads and writes.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Elements that the zero-padded copies of one row block may take, unless a single tile needs more.
+const PADDED_LEN: usize = 32 * 1024;
+
+/// One tile of a row block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TileJob {
+    rows: usize,
+    /// Its products are `segments[first..end]`.
+    first: usize,
+    end: usize,
+    /// Where row 0 starts in the destination.
+    to: usize,
+    /// Columns that exist in the last row.
+    last_columns: usize,
+}
+
+/// A convolution, or one phase of an adjoint, packed for one instruction set.
+#[derive(Clone, Debug)]
+pub(super) struct Correlation<T: Real> {
+    isa: Isa,
+    axes: [Axis; 3],
+    groups: usize,
+    /// Channels of the source and of the destination in one group.
+    ins: usize,
+    outs: usize,
+    /// Outputs along the last axis in one row.
+    joined: usize,
+    /// Taps along the last axis that a row reads.
+    reach: usize,
+    /// `[group][panel][k][columns]`, `k` over taps and source channels; the last panel may be half as wide.
+    panels: AlignedVec<T>,
+    /// `[group][columns of all panels]`.
+    bias: AlignedVec<T>,
+}
+
+impl<T: Real> Correlation<T> {
+    /// Packs the weights, given as `weight(group, source channel, destination channel, kernel taps)`.
+    ///
+    /// `bias` has one value per destination channel or is empty.
+    pub fn new(
+        axes: [Axis; 3],
+        [groups, ins, outs]: [usize; 3],
+        weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
+        bias: &[T],
+        isa: Isa,
+    ) -> Self {
+        let (axes, order) = simplify(axes);
+        let joined = best_join(&axes[2], groups, outs, isa.tile_columns::<T>());
+        let reach =
+            if axes[2].taps.is_empty() { 0 } else { axes[2].taps.len() + (joined - 1) * axes[2].from_step };
+        let mut packed = Self {
+            isa,
+            axes,
+            groups,
+            ins,
+            outs,
+            joined,
+            reach,
+            panels: AlignedVec::default(),
+            bias: AlignedVec::default(),
+        };
+        let width = packed.width();
+        let depth = packed.depth();
+        packed.panels = AlignedVec::zeroed(groups * depth * width);
+        for group in 0..groups {
+            for column in 0..joined * outs {
+                let (shift, out) = (column / outs * packed.axes[2].from_step, column % outs);
+                for k in 0..depth {
+                    let (tap, channel) = (k / ins, k % ins);
+                    let (line, u) = (tap / reach, tap % reach);
+                    let Some(t2) = u.checked_sub(shift).filter(|&t| t < packed.axes[2].taps.len()) else {
+                        continue;
+                    };
+                    let lines = packed.axes[1].taps.len();
+                    let taps = [line / lines, line % lines, t2];
+                    let mut kernel = [0; 3];
+                    for (axis, &original) in order.iter().enumerate() {
+                        kernel[original] = packed.axes[axis].taps[taps[axis]];
+                    }
+                    let at = packed.panel_index(group, column, k);
+                    packed.panels[at] = weight(group, channel, out, kernel);
+                }
+            }
+        }
+        if !bias.is_empty() {
+            packed.bias = AlignedVec::zeroed(groups * width);
+            for group in 0..groups {
+                for column in 0..joined * outs {
+                    packed.bias[group * width + column] = bias[group * outs + column % outs];
+                }
+            }
+        }
+        packed
+    }
+
+    /// Terms of one sum, padding included.
+    fn depth(&self) -> usize {
+        self.axes[0].taps.len() * self.axes[1].taps.len() * self.reach * self.ins
+    }
+
+    /// Columns of all panels of a group.
+    fn width(&self) -> usize {
+        (self.joined * self.outs).next_multiple_of(self.isa.tile_columns::<T>() / 2)
+    }
+
+    /// Index of a weight in `panels`.
+    fn panel_index(&self, group: usize, column: usize, k: usize) -> usize {
+        let full = self.isa.tile_columns::<T>();
+        let first = column / full * full;
+        let columns = full.min(self.width() - first);
+        (group * self.width() + first) * self.depth() + k * columns + column - first
+    }
+
+    /// Computes one lane.
+    pub fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        self.isa.run(Run { packed: self, x, epilogue, scratch });
+    }
+}
+
+/// Drops trivial axes to the front and joins axes without any structure, so that rows are long. Also gives the
+/// original index of each axis.
+fn simplify(mut axes: [Axis; 3]) -> ([Axis; 3], [usize; 3]) {
+    for axis in &mut axes {
+        if axis.taps.len() == 1 {
+            axis.tap_step = 1;
+        }
+    }
+    let mut order = [0, 1, 2];
+    order.sort_by_key(|&a| !axes[a].is_trivial());
+    if axes.iter().all(Axis::is_identity) {
+        let len = axes.iter().map(|axis| axis.count).product();
+        for axis in &mut axes {
+            (axis.count, axis.to_len, axis.from_len) = (1, 1, 1);
+        }
+        let last = &mut axes[2];
+        (last.count, last.to_len, last.from_len) = (len, len, len);
+        return (axes, [0, 1, 2]);
+    }
+    (order.map(|a| axes[a].clone()), order)
+}
+
+/// The number of neighbouring outputs per row that needs the fewest multiplications per output.
+fn best_join(axis: &Axis, groups: usize, outs: usize, full: usize) -> usize {
+    if groups != 1 || outs == 0 || axis.tap_step != 1 || axis.to_step != 1 || axis.taps.is_empty() {
+        return 1;
+    }
+    let cost = |joined: usize| {
+        let columns = (joined * outs).next_multiple_of(full / 2);
+        (axis.taps.len() + (joined - 1) * axis.from_step) as f64 * columns as f64 / joined as f64
+    };
+    let most = (full / outs).min(axis.count).max(1);
+    (1..=most).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
+}
+
+/// One lane through a [`Correlation`].
+struct Run<'r, 'e, T: Real> {
+    packed: &'r Correlation<T>,
+    x: &'r [T],
+    epilogue: &'r mut Epilogue<'e, T>,
+    scratch: &'r mut Scratch<T>,
+}
+
+impl<T: Real> Kernel for Run<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Run { packed, x, epilogue, scratch } = self;
+        let mut tile = Tile::default();
+        for group in 0..packed.groups {
+            let mut blocks = Blocks::new(packed, group, x, scratch);
+            while blocks.next(scratch) {
+                packed.multiply(simd, group, x, epilogue, scratch, &mut tile);
+            }
+        }
+    }
+}
+
+impl<T: Real> Correlation<T> {
+    /// Multiplies one row block with all panels of a group.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        simd: S,
+        group: usize,
+        x: &[T],
+        epilogue: &mut Epilogue<'_, T>,
+        scratch: &Scratch<T>,
+        tile: &mut Tile<T>,
+    ) {
+        let full = S::ISA.tile_columns::<T>();
+        let (depth, width, used) = (self.depth(), self.width(), self.joined * self.outs);
+        let row_step = self.axes[2].to_step * self.joined * self.groups * self.outs;
+        for first in (0..width).step_by(full) {
+            let columns = full.min(width - first);
+            let panel = &self.panels[(group * width + first) * depth..][..depth * columns];
+            let bias =
+                if self.bias.is_empty() { &[] } else { &self.bias[group * width + first..][..columns] };
+            let weights = Weights { panel, bias, columns };
+            for job in &scratch.jobs {
+                let segments = &scratch.segments[job.first..job.end];
+                simd.tile(job.rows, segments, [x, &scratch.padded], weights, tile);
+                let valid = columns.min(used - first);
+                let to = job.to + group * self.outs + first;
+                let full_rows = if job.last_columns == used { job.rows } else { job.rows - 1 };
+                epilogue.apply_rows::<S>(to, row_step, full_rows, valid, columns, tile.values());
+                if full_rows < job.rows {
+                    let rest = &tile.values()[full_rows * columns..][..job.last_columns];
+                    epilogue.apply(to + full_rows * row_step, rest);
+                }
+            }
+        }
+    }
+}
+
+/// Cuts the outputs into row blocks and works out the products of their tiles.
+struct Blocks<'a, T: Real> {
+    packed: &'a Correlation<T>,
+    group: usize,
+    x: &'a [T],
+    /// Next line and next tile in it.
+    line: usize,
+    tile: usize,
+    /// Tiles of a line, and rows in a line.
+    tiles: usize,
+    rows: usize,
+    rows_per_block: usize,
+    padded_per_tile: usize,
+}
+
+impl<'a, T: Real> Blocks<'a, T> {
+    fn new(packed: &'a Correlation<T>, group: usize, x: &'a [T], scratch: &mut Scratch<T>) -> Self {
+        let last = &packed.axes[2];
+        let rows = last.count.div_ceil(packed.joined);
+        let step = last.from_step * packed.joined;
+        let most = packed.isa.tile_rows();
+        let copy = if packed.merges() { (most - 1) * step + packed.reach } else { most * packed.reach };
+        let lines = packed.axes[0].taps.len() * packed.axes[1].taps.len();
+        let padded_per_tile = lines * copy * packed.ins;
+        scratch.padded.resize_at_least(padded_per_tile.max(PADDED_LEN));
+        let row_bytes = step * packed.ins * packed.groups * size_of::<T>();
+        Self {
+            packed,
+            group,
+            x,
+            line: 0,
+            tile: 0,
+            tiles: rows.div_ceil(most),
+            rows,
+            rows_per_block: (BLOCK_BYTES / row_bytes.max(1)).max(most),
+            padded_per_tile,
+        }
+    }
+
+    /// Fills `scratch` with the tiles of the next block; false if there is none.
+    fn next(&mut self, scratch: &mut Scratch<T>) -> bool {
+        let (axes, mut rows, mut padded) = (&self.packed.axes, 0, 0);
+        scratch.jobs.clear();
+        scratch.segments.clear();
+        while self.line < axes[0].count * axes[1].count && self.tiles > 0 {
+            if rows > 0
+                && (rows >= self.rows_per_block || padded + self.padded_per_tile > scratch.padded.len())
+            {
+                break;
+            }
+            // Tiles of almost equal size: one more row costs less than another tile of one row.
+            let bound = |tile: usize| tile * self.rows / self.tiles;
+            let (start, end) = (bound(self.tile), bound(self.tile + 1));
+            self.push_tile(start, end, &mut padded, scratch);
+            rows += end - start;
+            self.tile += 1;
+            if self.tile == self.tiles {
+                (self.line, self.tile) = (self.line + 1, 0);
+            }
+        }
+        rows > 0
+    }
+
+    /// Adds the tile of rows `start..end` of the current line.
+    fn push_tile(&self, start: usize, end: usize, padded: &mut usize, scratch: &mut Scratch<T>) {
+        let (packed, axes) = (self.packed, &self.packed.axes);
+        let (o0, o1) = (self.line / axes[1].count, self.line % axes[1].count);
+        let first = scratch.segments.len();
+        for t0 in axes[0].taps_inside(o0) {
+            for t1 in axes[1].taps_inside(o1) {
+                let at = [(0, o0, t0), (1, o1, t1)]
+                    .map(|(a, o, t): (usize, _, _)| axes[a].position(o, t) as usize);
+                let from_line = (at[0] * axes[1].from_len + at[1]) * axes[2].from_len;
+                let weight = (t0 * axes[1].taps.len() + t1) * packed.reach;
+                let run = if packed.merges() { packed.reach.max(1) } else { 1 };
+                for tap in (0..packed.reach).step_by(run) {
+                    self.push_run(start..end, from_line, tap, run, weight + tap, padded, scratch);
+                }
+            }
+        }
+        let to = [(0, o0), (1, o1)].map(|(a, o): (usize, _)| axes[a].to_first + o * axes[a].to_step);
+        let to_row = axes[2].to_first + start * packed.joined * axes[2].to_step;
+        let to = ((to[0] * axes[1].to_len + to[1]) * axes[2].to_len + to_row) * packed.groups * packed.outs;
+        let last_outputs = packed.joined.min(axes[2].count - (end - 1) * packed.joined);
+        scratch.jobs.push(TileJob {
+            rows: end - start,
+            first,
+            end: scratch.segments.len(),
+            to,
+            last_columns: last_outputs * packed.outs,
+        });
+    }
+
+    /// Adds the products of `run` neighbouring taps, starting with `tap`, in one line of the source.
+    fn push_run(
+        &self,
+        rows: std::ops::Range<usize>,
+        from_line: usize,
+        tap: usize,
+        run: usize,
+        weight: usize,
+        padded: &mut usize,
+        scratch: &mut Scratch<T>,
+    ) {
+        let (packed, axis) = (self.packed, &self.packed.axes[2]);
+        let (ins, channels) = (packed.ins, packed.ins * packed.groups);
+        let step = axis.from_step * packed.joined;
+        let low = axis.from_first + (rows.start * step + tap * axis.tap_step) as isize;
+        let high = low + ((rows.len() - 1) * step + run) as isize;
+        let from_len = axis.from_len as isize;
+        if high <= 0 || low >= from_len {
+            return;
+        }
+        let mut segment =
+            Segment { source: 0, start: 0, stride: step * channels, len: run * ins, weight: weight * ins };
+        if low >= 0 && high <= from_len {
+            segment.start = (from_line + low as usize) * channels + self.group * ins;
+        } else {
+            // Merged runs overlap from row to row and are copied whole; single taps are copied row by row.
+            let (copies, distance, stride) = if packed.merges() {
+                ((high - low) as usize, 1, step * ins)
+            } else {
+                (rows.len(), step, ins)
+            };
+            segment = Segment { source: 1, start: *padded, stride, ..segment };
+            for copy in 0..copies {
+                let to = &mut scratch.padded[*padded..][..ins];
+                let from = low + (copy * distance) as isize;
+                if from >= 0 && from < from_len {
+                    let from = (from_line + from as usize) * channels + self.group * ins;
+                    to.copy_from_slice(&self.x[from..][..ins]);
+                } else {
+                    to.fill(T::ZERO);
+                }
+                *padded += ins;
+            }
+        }
+        scratch.segments.push(segment);
+    }
+}
+
+impl<T: Real> Correlation<T> {
+    /// Whether neighbouring taps are contiguous in the source.
+    fn merges(&self) -> bool {
+        self.groups == 1 && self.axes[2].tap_step == 1
+    }
+}

@@ -1,0 +1,91 @@
+//! Dense layers against the oracle, their adjoint, and their reproducibility.
+
+mod common;
+
+use common::{assert_close, inner, noise, wide};
+use deeplift_kernels::{oracle, Epilogue, PackedDense, Scratch};
+use deeplift_simd::{Isa, Real};
+use proptest::prelude::*;
+
+fn store<T: Real>(packed: &PackedDense<T>, rows: usize, x: &[T]) -> Vec<T> {
+    let mut y = vec![T::from_f64(f64::NAN); rows * packed.outputs()];
+    packed.forward(rows, x, Epilogue::Store { out: &mut y }, &mut Scratch::default());
+    y
+}
+
+fn check<T: Real>(rows: usize, k: usize, n: usize) {
+    let (x, m) = (noise::<T>(rows * k, 1), noise::<T>(rows * n, 2));
+    let (w, b) = (noise::<T>(k * n, 3), noise::<T>(n, 4));
+    let flipped: Vec<f64> = (0..n * k).map(|i| w[(i % k) * n + i / k].to_f64()).collect();
+    let y = oracle::dense(rows, k, n, &wide(&x), &wide(&w), &wide(&b));
+    let mx = oracle::dense(rows, n, k, &wide(&m), &flipped, &[]);
+    for isa in Isa::available() {
+        let context = format!("{isa} {rows} x {k} x {n}");
+        assert_close(&store(&PackedDense::new(k, n, &w, &b, isa), rows, &x), &y, k, &context);
+        let adjoint = store(&PackedDense::transposed(k, n, &w, isa), rows, &m);
+        assert_close(&adjoint, &mx, n, &context);
+        let linear = wide(&store(&PackedDense::new(k, n, &w, &[], isa), rows, &x));
+        let (left, right) = (inner(&linear, &wide(&m)), inner(&wide(&x), &wide(&adjoint)));
+        let bound = 1e-12 * (T::EPSILON / T::from_f64(f64::EPSILON)).to_f64() * (rows * n) as f64;
+        assert!((left - right).abs() <= bound, "{context}: <Ax, m> = {left}, <x, A'm> = {right}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_shapes_agree_with_the_oracle(rows in 1usize..40, k in 1usize..90, n in 1usize..90) {
+        check::<f32>(rows, k, n);
+        check::<f64>(rows, k, n);
+    }
+}
+
+#[test]
+fn named_shapes_agree_with_the_oracle() {
+    for (rows, k, n) in [(1, 1, 1), (1, 1500, 3), (40, 513, 65), (3, 70, 1100), (15, 512, 32), (2, 1024, 16)]
+    {
+        check::<f32>(rows, k, n);
+        check::<f64>(rows, k, n);
+    }
+}
+
+#[test]
+fn a_row_does_not_depend_on_its_mates() {
+    let (k, n) = (700, 50);
+    let (x, w, b) = (noise::<f32>(40 * k, 1), noise::<f32>(k * n, 2), noise::<f32>(n, 3));
+    for isa in Isa::available() {
+        let packed = PackedDense::new(k, n, &w, &b, isa);
+        let all = store(&packed, 40, &x);
+        for rows in 1..40 {
+            assert_eq!(store(&packed, rows, &x[..rows * k]), all[..rows * n], "{isa}: {rows} rows");
+            let from = 40 - rows;
+            assert_eq!(store(&packed, rows, &x[from * k..]), all[from * n..], "{isa}: last {rows} rows");
+        }
+    }
+}
+
+#[test]
+fn epilogues_see_finished_sums_only() {
+    let (rows, k, n) = (5, 1200, 40);
+    let (x, w, b) = (noise::<f32>(rows * k, 1), noise::<f32>(k * n, 2), noise::<f32>(n, 3));
+    let ratio = noise::<f32>(rows * n, 4);
+    for isa in Isa::available() {
+        let packed = PackedDense::new(k, n, &w, &b, isa);
+        let acc = store(&packed, rows, &x);
+        let (mut out, mut scratch) = (vec![1.0; rows * n], Scratch::default());
+        packed.forward(rows, &x, Epilogue::AddScale { out: &mut out, ratio: &ratio }, &mut scratch);
+        let expected: Vec<f32> = acc.iter().zip(&ratio).map(|(a, r)| (1.0 + a) * r).collect();
+        assert_eq!(out, expected, "{isa}");
+        packed.forward(rows, &x, Epilogue::Relu { out: &mut out, pre: None }, &mut scratch);
+        assert_eq!(out, acc.iter().map(|a| a.max(0.0)).collect::<Vec<_>>(), "{isa}");
+    }
+}
+
+#[test]
+fn no_inputs_give_the_bias() {
+    for isa in Isa::available() {
+        let packed = PackedDense::<f32>::new(0, 3, &[], &[1.0, 2.0, 3.0], isa);
+        assert_eq!(store(&packed, 2, &[]), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+    }
+}
