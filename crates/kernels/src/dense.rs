@@ -124,7 +124,8 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
                         len: depth,
                         weight: 0,
                     };
-                    simd.tile(to - from, &[segment], [x, &[]], weights, &mut tile);
+                    let segments = if depth == 0 { &[][..] } else { &[segment] };
+                    simd.tile(to - from, segments, [x, &[]], weights, &mut tile);
                     for (row, block) in (from..to).zip(tile.values().chunks_exact(columns)) {
                         let sum = &mut sums[row * width + first..][..columns];
                         update(sum, block, block, |sum, block, _| sum + block);

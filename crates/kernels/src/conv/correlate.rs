@@ -70,7 +70,7 @@ impl<T: Real> Correlation<T> {
         isa: Isa,
     ) -> Self {
         let (axes, order) = simplify(axes);
-        let joined = best_join(&axes[2], groups, outs, isa.tile_columns::<T>());
+        let joined = best_join::<T>(&axes[2], [groups, ins, outs], isa);
         let reach =
             if axes[2].taps.is_empty() { 0 } else { axes[2].taps.len() + (joined - 1) * axes[2].from_step };
         let mut packed = Self {
@@ -164,14 +164,21 @@ fn simplify(mut axes: [Axis; 3]) -> ([Axis; 3], [usize; 3]) {
     (order.map(|a| axes[a].clone()), order)
 }
 
-/// The number of neighbouring outputs per row that needs the fewest multiplications per output.
-fn best_join(axis: &Axis, groups: usize, outs: usize, full: usize) -> usize {
+/// The number of neighbouring outputs per row that needs the least time per output.
+fn best_join<T: Real>(axis: &Axis, [groups, ins, outs]: [usize; 3], isa: Isa) -> usize {
     if groups != 1 || outs == 0 || axis.tap_step != 1 || axis.to_step != 1 || axis.taps.is_empty() {
         return 1;
     }
+    let full = isa.tile_columns::<T>();
     let cost = |joined: usize| {
         let columns = (joined * outs).next_multiple_of(full / 2);
-        (axis.taps.len() + (joined - 1) * axis.from_step) as f64 * columns as f64 / joined as f64
+        let products = (axis.taps.len() + (joined - 1) * axis.from_step) * columns;
+        // A half panel has one chain of additions per row, and eight are needed to keep the multipliers busy.
+        let idle = if columns < full { (8.0 / isa.tile_rows() as f64).max(1.0) } else { 1.0 };
+        // Rows at this distance share one set of an eight-way L1 cache.
+        let stride = joined * axis.from_step * ins * size_of::<T>();
+        let thrashing = if stride.is_multiple_of(4096) && isa.tile_rows() > 8 { 1.5 } else { 1.0 };
+        products as f64 * idle * thrashing / joined as f64
     };
     let most = (full / outs).min(axis.count).max(1);
     (1..=most).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)

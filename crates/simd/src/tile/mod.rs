@@ -32,7 +32,7 @@ pub struct Segment {
     pub start: usize,
     /// Elements between the starts of two rows.
     pub stride: usize,
-    /// Number of products per row.
+    /// Number of products per row, at least 1.
     pub len: usize,
     /// The panel row that the first value is multiplied with.
     pub weight: usize,
@@ -108,6 +108,7 @@ pub(crate) fn check<T: Real>(
     assert!(weights.bias.is_empty() || weights.bias.len() == weights.columns, "tile: bias of another width");
     let depth = weights.panel.len() / weights.columns;
     for s in segments {
+        assert!(s.len > 0, "tile: {s:?} is empty");
         let last = (rows - 1).checked_mul(s.stride).and_then(|last| last.checked_add(s.start));
         let end = last.and_then(|last| last.checked_add(s.len));
         assert!(end.is_some_and(|end| end <= sources[s.source].len()), "tile: {s:?} leaves its source");
@@ -221,31 +222,46 @@ macro_rules! each_row {
 }
 use each_row;
 
+/// Repeats a statement for each vector of each row, with a pointer to its place in the tile.
+macro_rules! tile_rows {
+    ($out:ident, $lanes:expr, |$r:ident, $v:ident, $cell:ident| $statement:expr) => {
+        each_row!($r, {
+            for $v in 0..VECTORS {
+                // SAFETY: `check`: at most 14 rows of at most 128 bytes, the size of a `Tile`.
+                unsafe {
+                    let $cell = $out.add(($r * VECTORS + $v) * $lanes);
+                    $statement;
+                }
+            }
+        });
+    };
+}
+use tile_rows;
+
 /// The body shared by all tiles: how segments and sum blocks are walked, given the operations of one vector type.
+/// `check` refused empty segments, so all loops run at least once: with a way around them the optimiser keeps two
+/// copies of all accumulators.
 ///
 /// `ROWS` and `VECTORS` are constants of the surrounding function, so that all inner loops unroll and the
-/// accumulators are registers.
+/// accumulators are registers. The tile is a raw pointer, which may alias the sources as far as the optimiser knows:
+/// it would otherwise keep the tile in registers too, and spill.
 macro_rules! tile_body {
     ($segments:ident, $sources:ident, $weights:ident, $tile:ident, lanes: $lanes:expr, zero: $zero:expr,
      load: $load:expr, store: $store:expr, splat: $splat:expr, add: $add:expr, fma: $fma:expr) => {{
         let columns = VECTORS * $lanes;
-        let out = $tile.values.as_mut_ptr();
+        let out = $tile;
         let mut acc = [[$zero; VECTORS]; ROWS];
         let (mut block, mut flushed) = (0, false);
         for s in $segments {
             let (mut k, end) = (s.weight, s.weight + s.len);
-            while k < end {
+            loop {
                 if k / SUM_BLOCK != block {
-                    each_row!(r, {
-                        for v in 0..VECTORS {
-                            // SAFETY: `check`: at most 14 rows of at most 128 bytes, the size of a `Tile`.
-                            unsafe {
-                                let cell = out.add(r * columns + v * $lanes);
-                                let sum = if flushed { $add($load(cell), acc[r][v]) } else { acc[r][v] };
-                                $store(cell, sum);
-                            }
-                            acc[r][v] = $zero;
-                        }
+                    if !flushed {
+                        tile_rows!(out, $lanes, |r, v, cell| $store(cell, $zero));
+                    }
+                    tile_rows!(out, $lanes, |r, v, cell| {
+                        $store(cell, $add($load(cell), acc[r][v]));
+                        acc[r][v] = $zero;
                     });
                     (block, flushed) = (k / SUM_BLOCK, true);
                 }
@@ -257,7 +273,7 @@ macro_rules! tile_body {
                     base[g] = base[g - 1].wrapping_add(3usize.wrapping_mul(s.stride));
                 }
                 let mut w = $weights.panel.as_ptr().wrapping_add(k * columns);
-                for _ in k..stop {
+                loop {
                     let mut row = [$zero; VECTORS];
                     for v in 0..VECTORS {
                         // SAFETY: `check`: the panel has rows up to `s.weight + s.len`, and `w` is row `k`.
@@ -273,23 +289,27 @@ macro_rules! tile_body {
                     });
                     base.iter_mut().for_each(|a| *a = a.wrapping_add(1));
                     w = w.wrapping_add(columns);
+                    k += 1;
+                    if k == stop {
+                        break;
+                    }
                 }
-                k = stop;
+                if k == end {
+                    break;
+                }
             }
         }
-        each_row!(r, {
+        if flushed {
+            tile_rows!(out, $lanes, |r, v, cell| acc[r][v] = $add($load(cell), acc[r][v]));
+        }
+        if !$weights.bias.is_empty() {
             for v in 0..VECTORS {
-                // SAFETY: as above for the tile; `check`: a bias that is not empty has `columns` values.
-                unsafe {
-                    let cell = out.add(r * columns + v * $lanes);
-                    let mut sum = if flushed { $add($load(cell), acc[r][v]) } else { acc[r][v] };
-                    if !$weights.bias.is_empty() {
-                        sum = $add(sum, $load($weights.bias.as_ptr().add(v * $lanes)));
-                    }
-                    $store(cell, sum);
-                }
+                // SAFETY: `check`: a bias that is not empty has `columns` values.
+                let bias = unsafe { $load($weights.bias.as_ptr().add(v * $lanes)) };
+                each_row!(r, { acc[r][v] = $add(acc[r][v], bias) });
             }
-        });
+        }
+        tile_rows!(out, $lanes, |r, v, cell| $store(cell, acc[r][v]));
     }};
 }
 use tile_body;

@@ -1,6 +1,6 @@
 //! Tiles for any processor: short arrays that the compiler turns into the vectors of its baseline.
 
-use super::{each_row, tile_body, Segment, Tile, Weights, SUM_BLOCK};
+use super::{each_row, tile_body, tile_rows, Segment, Tile, Weights, SUM_BLOCK};
 use crate::Real;
 
 /// Fused where the baseline of the target has it; a call to a software `fma` would be 50 times slower.
@@ -34,7 +34,7 @@ macro_rules! portable_tile {
                 segments: &[Segment],
                 sources: [&[$type]; 2],
                 weights: Weights<'_, $type>,
-                tile: &mut Tile<$type>,
+                tile: *mut $type,
             ) {
                 tile_body!(segments, sources, weights, tile, lanes: $lanes, zero: [0.0; $lanes],
                     load: |from: *const $type| from.cast::<Vector>().read_unaligned(),
@@ -45,7 +45,8 @@ macro_rules! portable_tile {
                         std::array::from_fn(|i| portable_fma(a[i], b[i], c[i]))
                     });
             }
-            // SAFETY: the contract is passed on, with the rows and vectors that were asked for.
+            let tile = tile.values.as_mut_ptr();
+// SAFETY: the contract is passed on, with the rows and vectors that were asked for.
             unsafe {
                 match (rows, weights.columns > $lanes) {
                     (1, true) => fixed::<1, 2>(segments, sources, weights, tile),

@@ -1,6 +1,6 @@
 //! Tiles for AVX2 and AVX-512.
 
-use super::{each_row, tile_body, Segment, Tile, Weights, SUM_BLOCK};
+use super::{each_row, tile_body, tile_rows, Segment, Tile, Weights, SUM_BLOCK};
 use std::arch::x86_64::*;
 
 macro_rules! x86_tile {
@@ -24,12 +24,13 @@ macro_rules! x86_tile {
                 segments: &[Segment],
                 sources: [&[$type]; 2],
                 weights: Weights<'_, $type>,
-                tile: &mut Tile<$type>,
+                tile: *mut $type,
             ) {
                 tile_body!(segments, sources, weights, tile, lanes: $lanes, zero: $zero(), load: $load,
                     store: $store, splat: $splat, add: $add, fma: $fma);
             }
-            // SAFETY: the contract is passed on, with the rows and vectors that were asked for.
+            let tile = tile.values.as_mut_ptr();
+// SAFETY: the contract is passed on, with the rows and vectors that were asked for.
             unsafe {
                 match (rows, weights.columns > $lanes) {
                     $(($rows, true) => fixed::<$rows, 2>(segments, sources, weights, tile),

@@ -1,0 +1,118 @@
+//! Throughput of convolutions and of their adjoint on one thread, in GFLOP/s and as a share of the peak of fused
+//! multiply-adds, measured in the same process before and after each shape.
+//!
+//! `cargo run --release -p deeplift-kernels --example conv_throughput [filter]`
+
+use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, PackedDense, Scratch};
+use deeplift_simd::{Isa, Kernel, Segment, Simd, Tile, Weights};
+use std::time::Instant;
+
+/// Seconds per call: the best of several samples of at least 20 ms.
+fn time(mut work: impl FnMut()) -> f64 {
+    work();
+    let mut best = f64::INFINITY;
+    for _ in 0..7 {
+        let (start, mut calls) = (Instant::now(), 0);
+        while start.elapsed().as_secs_f64() < 0.02 {
+            work();
+            calls += 1;
+        }
+        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
+    }
+    best
+}
+
+/// The largest tile on operands in L1.
+struct Peak;
+
+impl Kernel for Peak {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let (rows, columns, depth) = (S::ISA.tile_rows(), S::ISA.tile_columns::<f32>(), 128);
+        let (x, panel) = (vec![0.5f32; 2048], vec![0.5f32; depth * columns]);
+        let segments = [Segment { source: 0, start: 0, stride: 8, len: depth, weight: 0 }];
+        let mut tile = Tile::default();
+        let seconds = time(|| {
+            for _ in 0..1000 {
+                let weights = Weights { panel: &panel, bias: &[], columns };
+                simd.tile(rows, &segments, [&x, &[]], weights, &mut tile);
+            }
+        });
+        2000.0 * (rows * columns * depth) as f64 / seconds / 1e9
+    }
+}
+
+fn report(isa: Isa, what: &str, flops: f64, seconds: f64, peak: f64) {
+    let rate = flops / seconds / 1e9;
+    println!(
+        "{isa:>6} {what:<34} {:>9.1} us {rate:>7.1} GFLOP/s {:>4.0} %",
+        seconds * 1e6,
+        100.0 * rate / peak
+    );
+}
+
+fn main() {
+    let filter = std::env::args().nth(1).unwrap_or_default();
+    let line = |len: usize, kernel: usize, dilation: usize, ins, outs| ConvGeometry {
+        input: [1, 1, len],
+        output: [1, 1, len],
+        kernel: [1, 1, kernel],
+        stride: [1; 3],
+        dilation: [1, 1, dilation],
+        pad: [0, 0, (kernel - 1) * dilation / 2],
+        in_channels: ins,
+        out_channels: outs,
+        groups: 1,
+    };
+    let mut cases: Vec<_> = (0..10).map(|i| line(2114, 3, 1 << i, 64, 64)).collect();
+    cases.push(line(2114, 3, 4, 512, 512));
+    cases.push(line(200, 11, 1, 300, 200));
+    cases.push(line(2114, 21, 1, 4, 64));
+    cases.push(line(1000, 75, 1, 64, 1));
+    cases.push(line(200, 7, 1, 50, 50));
+    for isa in Isa::available().into_iter().rev() {
+        let peak = isa.run(Peak);
+        println!("{isa:>6} peak {peak:.1} GFLOP/s");
+        for g in &cases {
+            let name = format!(
+                "{}->{} k{} d{} L{}",
+                g.in_channels, g.out_channels, g.kernel[2], g.dilation[2], g.input[2]
+            );
+            if !name.contains(&filter) {
+                continue;
+            }
+            let flops = 2.0 * (g.output_len() * g.in_channels * g.kernel[2]) as f64;
+            let fill =
+                |len: usize| (0..len).map(|i| ((i * 7919) % 101) as f32 / 101.0 - 0.5).collect::<Vec<f32>>();
+            let (x, m, w) = (fill(g.input_len()), fill(g.output_len()), fill(g.weights_len()));
+            let b = fill(g.out_channels);
+            let mut scratch = Scratch::default();
+            let (mut y, mut ratio, mut mx) = (fill(m.len()), fill(m.len()), fill(x.len()));
+            let forward = PackedConv::new(g.clone(), &w, &b, isa);
+            let adjoint = PackedConvAdjoint::new(g.clone(), &w, isa);
+            let seconds = time(|| forward.forward(&x, Epilogue::Store { out: &mut y }, &mut scratch));
+            report(isa, &format!("{name} store"), flops, seconds, peak);
+            let seconds = time(|| {
+                let epilogue = Epilogue::ReluRatio { out: &mut y, ratio: &mut ratio, actual: &m };
+                forward.forward(&x, epilogue, &mut scratch);
+            });
+            report(isa, &format!("{name} relu+ratio"), flops, seconds, peak);
+            let seconds =
+                time(|| adjoint.apply(&m, Epilogue::Scale { out: &mut mx, ratio: &x }, &mut scratch));
+            report(isa, &format!("{name} adjoint"), flops, seconds, peak);
+        }
+        for (rows, k, n) in [(1, 1024, 1024), (20, 4000, 1000), (64, 8000, 925)] {
+            let name = format!("dense {rows} x {k} -> {n}");
+            if !name.contains(&filter) {
+                continue;
+            }
+            let (x, w) = (vec![0.5f32; rows * k], vec![0.5f32; k * n]);
+            let packed = PackedDense::new(k, n, &w, &[], isa);
+            let (mut y, mut scratch) = (vec![0.0; rows * n], Scratch::default());
+            let seconds = time(|| packed.forward(rows, &x, Epilogue::Store { out: &mut y }, &mut scratch));
+            report(isa, &name, 2.0 * (rows * k * n) as f64, seconds, peak);
+        }
+    }
+}
