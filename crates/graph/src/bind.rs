@@ -19,7 +19,12 @@ pub type InputShapes = HashMap<String, Vec<usize>>;
 /// # Errors
 /// `INVALID_INPUT` if a shape does not fit the model, `UNSUPPORTED_OP` naming the node on the path to a target that
 /// has no exact rule, `INVALID_MODEL` naming the node whose shapes do not fit.
-pub fn bind(model: &Model, registry: &dyn Registry, shapes: &InputShapes, targets: &[String]) -> Result<Graph> {
+pub fn bind(
+    model: &Model,
+    registry: &dyn Registry,
+    shapes: &InputShapes,
+    targets: &[String],
+) -> Result<Graph> {
     Binder::new(model, registry).run(shapes, targets).map_err(|e| e.at(&model.source))
 }
 
@@ -111,8 +116,14 @@ impl<'a> Binder<'a> {
                 let Some(name) = n.outputs.get(i).filter(|o| !o.is_empty()) else { continue };
                 let mut part = vec![inputs[0]];
                 part.extend(extra.into_iter().map(|c| Some(self.graph.add_constant(name, c))));
-                let node =
-                    self.graph.make_node(self.registry, &n.name, &op, attrs, crate::graph::INTERNAL_OPSET, part)?;
+                let node = self.graph.make_node(
+                    self.registry,
+                    &n.name,
+                    &op,
+                    attrs,
+                    crate::graph::INTERNAL_OPSET,
+                    part,
+                )?;
                 self.push(name, node);
             }
             return Ok(());
@@ -153,14 +164,22 @@ impl<'a> Binder<'a> {
     fn fold(&self, n: &ModelNode, op: &dyn Operator, inputs: &[Option<TensorId>]) -> Result<Vec<Constant>> {
         for f in op.outputs() {
             let n = element_count(&f.shape)?;
-            ensure!(n <= MAX_FOLDED, InvalidModel, "a constant of shape {:?} is too large to be real", f.shape);
+            ensure!(
+                n <= MAX_FOLDED,
+                InvalidModel,
+                "a constant of shape {:?} is too large to be real",
+                f.shape
+            );
         }
         let constants: Vec<Option<&Constant>> = inputs.iter().map(|&t| self.graph.constant(t)).collect();
         if let Some(values) = op.fold(&constants)? {
             return Ok(values);
         }
-        let Some(x) = constants.first().copied().flatten() else { bail!(UnsupportedOp, "has no input to fold") };
-        let mut facts: Vec<Option<Fact>> = inputs.iter().map(|t| t.map(|t| self.graph.fact(t).clone())).collect();
+        let Some(x) = constants.first().copied().flatten() else {
+            bail!(UnsupportedOp, "has no input to fold")
+        };
+        let mut facts: Vec<Option<Fact>> =
+            inputs.iter().map(|t| t.map(|t| self.graph.fact(t).clone())).collect();
         if let Some(f) = &mut facts[0] {
             f.constant = None;
         }

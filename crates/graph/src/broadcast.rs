@@ -72,7 +72,11 @@ pub fn transpose_index(shape: &[usize], perm: &[usize]) -> (Vec<usize>, Vec<usiz
 /// `axis` of ONNX (negative counts from the end) as an index.
 pub fn axis_index(axis: i64, rank: usize) -> Result<usize> {
     let a = if axis < 0 { axis + rank as i64 } else { axis };
-    ensure!(a >= 0 && a < rank as i64, InvalidModel, "axis {axis} is out of range for a tensor of {rank} axes");
+    ensure!(
+        a >= 0 && a < rank as i64,
+        InvalidModel,
+        "axis {axis} is out of range for a tensor of {rank} axes"
+    );
     Ok(a as usize)
 }
 

@@ -72,7 +72,11 @@ impl Model {
         for (name, value) in wire.initializers {
             ensure!(!name.is_empty(), InvalidModel, "an initialiser has no name");
             if let Some(at) = value.first_not_finite() {
-                ensure!(!value.at(at).is_nan(), InvalidModel, "initialiser '{name}' is NaN at flat index {at}");
+                ensure!(
+                    !value.at(at).is_nan(),
+                    InvalidModel,
+                    "initialiser '{name}' is NaN at flat index {at}"
+                );
             }
             let twice = constants.insert(name.clone(), value).is_some();
             ensure!(!twice, InvalidModel, "initialiser '{name}' is given twice");
@@ -86,7 +90,8 @@ impl Model {
         ensure!(!inputs.is_empty(), InvalidModel, "the graph has no input that is not an initialiser");
         let outputs = wire.outputs.into_iter().map(value).collect::<Result<Vec<_>>>()?;
         let nodes = sort(wire.nodes, &inputs, &constants)?;
-        let produced: HashSet<&str> = nodes.iter().flat_map(|n| n.outputs.iter().map(String::as_str)).collect();
+        let produced: HashSet<&str> =
+            nodes.iter().flat_map(|n| n.outputs.iter().map(String::as_str)).collect();
         for o in &outputs {
             let known = produced.contains(o.name.as_str())
                 || constants.contains_key(&o.name)
@@ -115,7 +120,11 @@ fn value(v: WireValue) -> Result<Value> {
 }
 
 /// Kahn's algorithm, keeping the file's order among nodes that are ready.
-fn sort(nodes: Vec<WireNode>, inputs: &[Value], constants: &HashMap<String, Constant>) -> Result<Vec<ModelNode>> {
+fn sort(
+    nodes: Vec<WireNode>,
+    inputs: &[Value],
+    constants: &HashMap<String, Constant>,
+) -> Result<Vec<ModelNode>> {
     let mut producer: HashMap<&str, usize> = HashMap::new();
     for (i, n) in nodes.iter().enumerate() {
         for o in n.outputs.iter().filter(|o| !o.is_empty()) {
@@ -145,7 +154,8 @@ fn sort(nodes: Vec<WireNode>, inputs: &[Value], constants: &HashMap<String, Cons
             }
         }
     }
-    let mut ready: std::collections::BTreeSet<usize> = (0..nodes.len()).filter(|&i| waiting[i] == 0).collect();
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..nodes.len()).filter(|&i| waiting[i] == 0).collect();
     let mut order = Vec::with_capacity(nodes.len());
     while let Some(i) = ready.pop_first() {
         order.push(i);

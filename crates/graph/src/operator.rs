@@ -173,7 +173,8 @@ pub enum Structure<T: Real> {
 /// What a policy may want to know of a linear operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinearKind {
-    /// A convolution over positions.
+    /// A convolution over positions. Like a dense layer, it splits the *net* difference of its input by sign; all
+    /// other kinds pass on the two parts of their inputs.
     Convolution,
     /// A dense layer.
     Dense,
@@ -190,9 +191,6 @@ pub struct Parts<T: Real> {
     pub positive: Option<Box<dyn Linear<T>>>,
     /// Weights below zero, with their sign; `None` if there are none.
     pub negative: Option<Box<dyn Linear<T>>>,
-    /// Whether signs are taken from the net difference of the input (dense, convolution) or from its two parts
-    /// (sums, layout, scales).
-    pub of_net: bool,
 }
 
 /// `y = A x + b`.
@@ -211,6 +209,10 @@ pub trait Linear<T: Real>: Send + Sync {
     );
     /// Positive and negative parts.
     fn parts(&self) -> Parts<T>;
+    /// Whether the adjoint for `port` is the identity (a residual connection).
+    fn passes(&self, _port: usize) -> bool {
+        false
+    }
     /// What kind of layer it is.
     fn kind(&self) -> LinearKind;
     /// Floating-point operations of one lane, counted densely.

@@ -37,5 +37,13 @@ pub trait Rule<T: Real>: Send + Sync {
     }
 
     /// Local multipliers of one lane: `positive` alone, or both if the rule splits (`negative` is empty otherwise).
-    fn local(&self, f: &dyn Elementwise<T>, pair: &Pair<'_, T>, positive: &mut [T], negative: &mut [T]);
+    /// `work` is memory that the rule may use and grow.
+    fn local(
+        &self,
+        f: &dyn Elementwise<T>,
+        pair: &Pair<'_, T>,
+        positive: &mut [T],
+        negative: &mut [T],
+        work: &mut Vec<T>,
+    );
 }

@@ -86,7 +86,8 @@ impl Emit<'_> {
     fn batch_norm(&mut self) -> Result<bool> {
         let node = self.node;
         let facts = node.inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
-        let cx = Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
+        let cx =
+            Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
         let [gamma, beta, mean, var] = [
             cx.constant(1, "scale")?.to_f64(),
             cx.constant(2, "bias")?.to_f64(),
@@ -155,7 +156,8 @@ impl Emit<'_> {
             return Ok(false);
         }
         let facts = node.inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
-        let cx = Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
+        let cx =
+            Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
         let gemm = node.op == "Gemm";
         let (trans_a, trans_b) = (cx.int("transA", 0)? != 0, cx.int("transB", 0)? != 0);
         let (alpha, beta) = (cx.float("alpha", 1.0)?, cx.float("beta", 1.0)?);

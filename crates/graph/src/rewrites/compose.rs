@@ -16,7 +16,8 @@ use crate::wire::Attribute;
 
 pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     let mut parent: HashMap<TensorId, TensorId> = HashMap::new();
-    let producer: HashMap<TensorId, usize> = graph.nodes.iter().enumerate().map(|(i, n)| (n.output, i)).collect();
+    let producer: HashMap<TensorId, usize> =
+        graph.nodes.iter().enumerate().map(|(i, n)| (n.output, i)).collect();
     for i in 0..graph.nodes.len() {
         let node = graph.nodes[i].clone();
         if node.operator.pointwise().is_none() {

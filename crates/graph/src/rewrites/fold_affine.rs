@@ -27,7 +27,10 @@ fn fold_into_producer(graph: &mut Graph, registry: &dyn Registry, i: usize) -> R
     let (Some(x), Some(value)) = (node.inputs[0], graph.constant(node.inputs[1]).cloned()) else {
         return Ok(false);
     };
-    if graph.fact(x).constant.is_some() || !graph.has_single_use(x) || graph.shape(x) != graph.shape(node.output) {
+    if graph.fact(x).constant.is_some()
+        || !graph.has_single_use(x)
+        || graph.shape(x) != graph.shape(node.output)
+    {
         return Ok(false);
     }
     let Some(p) = graph.producer(x) else { return Ok(false) };
@@ -60,7 +63,9 @@ fn along(c: &Constant, axis: usize, rank: usize, channels: usize) -> Option<Vec<
 }
 
 fn bias(graph: &Graph, p: usize, channels: usize) -> Vec<f64> {
-    graph.constant(graph.nodes[p].inputs.get(2).copied().flatten()).map_or(vec![0.0; channels], Constant::to_f64)
+    graph
+        .constant(graph.nodes[p].inputs.get(2).copied().flatten())
+        .map_or(vec![0.0; channels], Constant::to_f64)
 }
 
 fn scaled(graph: &mut Graph, registry: &dyn Registry, p: usize, scale: &[f64]) -> Result<Node> {

@@ -33,7 +33,13 @@ enum Pending {
 
 pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     let nodes = std::mem::take(&mut graph.nodes);
-    let mut pass = Pass { graph, registry, pending: HashMap::new(), materialised: HashMap::new(), transposes: HashMap::new() };
+    let mut pass = Pass {
+        graph,
+        registry,
+        pending: HashMap::new(),
+        materialised: HashMap::new(),
+        transposes: HashMap::new(),
+    };
     for node in nodes {
         let place = format!("node '{}' ({})", node.name, node.op);
         pass.node(node).map_err(|e| e.at(place))?;
@@ -135,7 +141,8 @@ impl Pass<'_> {
             return Ok(false);
         }
         let facts = node.inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
-        let cx = Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
+        let cx =
+            Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
         let Some(permuted) = node.operator.permute(&cx, &perm) else { return Ok(false) };
         let mut inputs = node.inputs.clone();
         for (i, value) in permuted.constants {
@@ -156,7 +163,9 @@ impl Pass<'_> {
 
     /// A reshape that puts all elements of a transposed tensor on the last axis.
     fn flatten(&mut self, node: &Node) -> Result<bool> {
-        let Some(Pending::Transposed(source, perm)) = node.inputs[0].and_then(|t| self.pending.get(&t)).cloned() else {
+        let Some(Pending::Transposed(source, perm)) =
+            node.inputs[0].and_then(|t| self.pending.get(&t)).cloned()
+        else {
             return Ok(false);
         };
         let shape = self.graph.shape(node.output).to_vec();
@@ -175,7 +184,9 @@ impl Pass<'_> {
     fn keep_shuffled(&mut self, node: &Node) -> Result<bool> {
         let data = self.graph.data_inputs(node);
         let [only] = data[..] else { return Ok(false) };
-        let Some(Pending::Shuffled(source, index)) = self.pending.get(&only).cloned() else { return Ok(false) };
+        let Some(Pending::Shuffled(source, index)) = self.pending.get(&only).cloned() else {
+            return Ok(false);
+        };
         let mut inputs = node.inputs.clone();
         inputs[0] = Some(source);
         if node.op == "Dense" {
@@ -233,7 +244,14 @@ impl Pass<'_> {
             )?
         } else {
             let attrs = attributes([("perm", Attribute::Ints(perm.iter().map(|&a| a as i64).collect()))]);
-            self.graph.make_node(self.registry, &name, "Transpose", attrs, INTERNAL_OPSET, vec![Some(source)])?
+            self.graph.make_node(
+                self.registry,
+                &name,
+                "Transpose",
+                attrs,
+                INTERNAL_OPSET,
+                vec![Some(source)],
+            )?
         };
         let out = made.output;
         self.graph.nodes.push(made);

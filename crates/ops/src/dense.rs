@@ -1,0 +1,181 @@
+//! Dense: `y = x W + b` over the last axis, the form that Gemm and MatMul with constant weights are rewritten to.
+use deeplift_graph::operator::{Linear, LinearKind, Parts};
+use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_kernels::{Epilogue, PackedDense, Scratch};
+use deeplift_simd::{Isa, Real};
+
+struct Dense {
+    fact: Fact,
+    rows: usize,
+    weights: Constant,
+    bias: Constant,
+}
+
+/// Weights `[in, out]` and bias `[out]` are constants.
+pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
+    let x = cx.input(0)?;
+    let (weights, bias) = (cx.constant(1, "weights")?.clone(), cx.constant(2, "bias")?.clone());
+    let (mut shape, k) = (x.shape.clone(), weights.shape[0]);
+    ensure!(
+        shape.last() == Some(&k),
+        InvalidModel,
+        "weights of shape {:?} do not fit an input of shape {:?}",
+        weights.shape,
+        x.shape
+    );
+    let last = shape.len() - 1;
+    shape[last] = weights.shape[1];
+    let rows = shape[..last].iter().product();
+    Ok(Box::new(Dense { fact: Fact::data(shape, x.dtype), rows, weights, bias }))
+}
+
+/// Gemm and MatMul as the file has them: shapes are inferred here; those with constant weights become Dense.
+pub fn build_unresolved(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
+    let (a, b) = (cx.input(0)?, cx.input(1)?);
+    let (mut sa, mut sb) = (a.shape.clone(), b.shape.clone());
+    if cx.op == "Gemm" {
+        ensure!(sa.len() == 2 && sb.len() == 2, InvalidModel, "shapes {sa:?} and {sb:?} are not matrices");
+        if cx.int("transA", 0)? != 0 {
+            sa.swap(0, 1);
+        }
+        if cx.int("transB", 0)? != 0 {
+            sb.swap(0, 1);
+        }
+    }
+    ensure!(
+        !sa.is_empty() && sb.len() >= 2,
+        UnsupportedOp,
+        "a product of shapes {sa:?} and {sb:?} has no rule"
+    );
+    let (k, n) = (sb[sb.len() - 2], sb[sb.len() - 1]);
+    ensure!(sa.last() == Some(&k), InvalidModel, "shapes {sa:?} and {sb:?} do not fit");
+    let mut shape = if sb.len() == 2 {
+        sa[..sa.len() - 1].to_vec()
+    } else {
+        ensure!(sa.len() >= 2, UnsupportedOp, "a product of shapes {sa:?} and {sb:?} has no rule");
+        let mut s = deeplift_graph::broadcast::broadcast_shape(&sa[..sa.len() - 2], &sb[..sb.len() - 2])?;
+        s.push(sa[sa.len() - 2]);
+        s
+    };
+    shape.push(n);
+    deeplift_graph::constant::element_count(&shape)?;
+    Ok(Box::new(Unresolved(Fact::data(shape, a.dtype))))
+}
+
+/// A product that is not (or not yet) one with constant weights.
+struct Unresolved(Fact);
+
+impl Unresolved {
+    fn structure<T: Real>(&self) -> Result<Structure<T>> {
+        Ok(Structure::Opaque {
+            advice: "a product of two activations has no rule in this release; choose a target before it"
+                .into(),
+        })
+    }
+}
+
+impl Operator for Unresolved {
+    fn outputs(&self) -> Vec<Fact> {
+        vec![self.0.clone()]
+    }
+
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        let (Some(a), Some(b)) = (inputs[0], inputs[1]) else { return Ok(None) };
+        if a.shape.len() != 2 || b.shape.len() != 2 || inputs.len() > 2 || a.shape[1] != b.shape[0] {
+            bail!(
+                UnsupportedOp,
+                "a product of constants of shapes {:?} and {:?} is not folded",
+                a.shape,
+                b.shape
+            )
+        }
+        let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1]);
+        let cell = |i: usize, j: usize| (0..k).map(|l| a.at(i * k + l) * b.at(l * n + j)).sum();
+        let values = (0..m * n).map(|i| cell(i / n, i % n)).collect();
+        Ok(Some(vec![crate::shape::as_dtype(Constant::f64(self.0.shape.clone(), values), a.dtype)]))
+    }
+
+    structures!();
+}
+
+impl Dense {
+    fn structure<T: Real>(&self) -> Result<Structure<T>> {
+        let bias: Vec<T> = self.bias.to_real();
+        Ok(Structure::Linear(Box::new(Kernel::new(
+            self.rows,
+            self.weights.shape[0],
+            self.weights.shape[1],
+            self.weights.to_real(),
+            &bias,
+        ))))
+    }
+}
+
+impl Operator for Dense {
+    fn outputs(&self) -> Vec<Fact> {
+        vec![self.fact.clone()]
+    }
+
+    structures!();
+}
+
+struct Kernel<T: Real> {
+    rows: usize,
+    k: usize,
+    n: usize,
+    weights: Vec<T>,
+    forward: PackedDense<T>,
+    transposed: PackedDense<T>,
+}
+
+impl<T: Real> Kernel<T> {
+    fn new(rows: usize, k: usize, n: usize, weights: Vec<T>, bias: &[T]) -> Self {
+        let isa = Isa::active();
+        let forward = PackedDense::new(k, n, &weights, bias, isa);
+        let transposed = PackedDense::transposed(k, n, &weights, isa);
+        Kernel { rows, k, n, weights, forward, transposed }
+    }
+}
+
+impl<T: Real> Linear<T> for Kernel<T> {
+    fn forward(&self, lanes: usize, x: &[&[T]], y: &mut [T], scratch: &mut Scratch<T>) {
+        let rows = lanes * self.rows;
+        let out = &mut y[..rows * self.n];
+        self.forward.forward(rows, &x[0][..rows * self.k], Epilogue::Store { out }, scratch);
+    }
+
+    fn adjoint(
+        &self,
+        lanes: usize,
+        _port: usize,
+        my: &[T],
+        mx: &mut [T],
+        accumulate: bool,
+        scratch: &mut Scratch<T>,
+    ) {
+        let rows = lanes * self.rows;
+        let out = &mut mx[..rows * self.k];
+        let epilogue = if accumulate { Epilogue::Add { out } } else { Epilogue::Store { out } };
+        self.transposed.forward(rows, &my[..rows * self.n], epilogue, scratch);
+    }
+
+    fn parts(&self) -> Parts<T> {
+        let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
+            let w = self.weights.iter().map(|&w| keep(w)).collect();
+            Some(Box::new(Kernel::new(self.rows, self.k, self.n, w, &[])))
+        };
+        Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
+    }
+
+    fn kind(&self) -> LinearKind {
+        LinearKind::Dense
+    }
+
+    fn flops(&self) -> f64 {
+        2.0 * (self.rows * self.k * self.n) as f64
+    }
+
+    fn weight_bytes(&self) -> usize {
+        size_of_val(&self.weights[..])
+    }
+}

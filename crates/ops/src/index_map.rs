@@ -1,0 +1,165 @@
+//! Operators that only move elements: output element `i` is input element `index[i]`, or a constant. Transpose, Slice,
+//! Gather, Pad, Expand and Tile differ in the index and nothing else, and share this linear structure.
+use std::sync::Arc;
+
+use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
+use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_kernels::Scratch;
+use deeplift_simd::Real;
+
+/// Marks an output element that no input element reaches.
+pub const NOWHERE: u32 = u32::MAX;
+
+/// An operator that moves elements.
+pub struct Moves {
+    /// Shape and type of the output.
+    pub fact: Fact,
+    /// Elements of one input lane.
+    pub input_len: usize,
+    /// Input element of each output element, or [`NOWHERE`].
+    pub index: Arc<Vec<u32>>,
+    /// Value of output elements that are [`NOWHERE`].
+    pub fill: f64,
+    /// Axes of input and output if the operator can follow a permutation of them.
+    pub permutable: Option<Permutable>,
+}
+
+/// How a moving operator follows a permutation of its input's axes.
+pub type Permutable = fn(&Build<'_>, &[usize]) -> Option<Permuted>;
+
+impl Moves {
+    /// An operator from its flat index.
+    pub fn new(fact: Fact, input_len: usize, index: impl IntoIterator<Item = usize>) -> Self {
+        let index = Arc::new(index.into_iter().map(|i| i as u32).collect());
+        Moves { fact, input_len, index, fill: 0.0, permutable: None }
+    }
+
+    fn structure<T: Real>(&self) -> Result<Structure<T>> {
+        Ok(Structure::Linear(Box::new(IndexMap {
+            input_len: self.input_len,
+            output_len: self.index.len(),
+            moves: Move::from_index(&self.index),
+            fill: T::from_f64(self.fill),
+        })))
+    }
+}
+
+impl Operator for Moves {
+    fn outputs(&self) -> Vec<Fact> {
+        vec![self.fact.clone()]
+    }
+
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        let Some(x) = inputs[0] else { return Ok(None) };
+        if self.index.contains(&NOWHERE) {
+            let values: Vec<f64> =
+                self.index.iter().map(|&i| if i == NOWHERE { self.fill } else { x.at(i as usize) }).collect();
+            let c = Constant::f64(self.fact.shape.clone(), values);
+            return Ok(Some(vec![crate::shape::as_dtype(c, x.dtype)]));
+        }
+        Ok(Some(vec![x.pick(self.fact.shape.clone(), self.index.iter().map(|&i| i as usize))]))
+    }
+
+    fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
+        self.permutable?(cx, perm)
+    }
+
+    structures!();
+}
+
+/// Contiguous runs, or single elements where runs are short.
+#[derive(Clone)]
+enum Move {
+    /// (first output element, first input element, length)
+    Runs(Vec<(u32, u32, u32)>),
+    Elements(Vec<(u32, u32)>),
+}
+
+impl Move {
+    /// Runs pay off from this mean length on.
+    const MEAN_RUN: usize = 4;
+
+    fn from_index(index: &[u32]) -> Self {
+        let mut runs: Vec<(u32, u32, u32)> = Vec::new();
+        for (o, &i) in index.iter().enumerate().filter(|(_, &i)| i != NOWHERE) {
+            match runs.last_mut() {
+                Some((ro, ri, n)) if *ro + *n == o as u32 && *ri + *n == i => *n += 1,
+                _ => runs.push((o as u32, i, 1)),
+            }
+        }
+        if runs.len() * Self::MEAN_RUN <= index.len() {
+            return Move::Runs(runs);
+        }
+        let all = index.iter().enumerate().filter(|(_, &i)| i != NOWHERE);
+        Move::Elements(all.map(|(o, &i)| (o as u32, i)).collect())
+    }
+}
+
+#[derive(Clone)]
+struct IndexMap<T> {
+    input_len: usize,
+    output_len: usize,
+    moves: Move,
+    fill: T,
+}
+
+impl<T: Real> Linear<T> for IndexMap<T> {
+    fn forward(&self, _lanes: usize, x: &[&[T]], y: &mut [T], _scratch: &mut Scratch<T>) {
+        for (x, y) in x[0].chunks_exact(self.input_len).zip(y.chunks_exact_mut(self.output_len)) {
+            y.fill(self.fill);
+            match &self.moves {
+                Move::Runs(runs) => {
+                    for &(o, i, n) in runs {
+                        let (o, i, n) = (o as usize, i as usize, n as usize);
+                        y[o..o + n].copy_from_slice(&x[i..i + n]);
+                    }
+                }
+                Move::Elements(all) => {
+                    for &(o, i) in all {
+                        y[o as usize] = x[i as usize];
+                    }
+                }
+            }
+        }
+    }
+
+    fn adjoint(
+        &self,
+        _lanes: usize,
+        _port: usize,
+        my: &[T],
+        mx: &mut [T],
+        accumulate: bool,
+        _scratch: &mut Scratch<T>,
+    ) {
+        for (my, mx) in my.chunks_exact(self.output_len).zip(mx.chunks_exact_mut(self.input_len)) {
+            if !accumulate {
+                mx.fill(T::ZERO);
+            }
+            match &self.moves {
+                Move::Runs(runs) => {
+                    for &(o, i, n) in runs {
+                        let (o, i, n) = (o as usize, i as usize, n as usize);
+                        for (mx, &my) in mx[i..i + n].iter_mut().zip(&my[o..o + n]) {
+                            *mx += my;
+                        }
+                    }
+                }
+                Move::Elements(all) => {
+                    for &(o, i) in all {
+                        mx[i as usize] += my[o as usize];
+                    }
+                }
+            }
+        }
+    }
+
+    fn parts(&self) -> Parts<T> {
+        let positive = IndexMap { fill: T::ZERO, ..self.clone() };
+        Parts { positive: Some(Box::new(positive)), negative: None }
+    }
+
+    fn kind(&self) -> LinearKind {
+        LinearKind::Transparent
+    }
+}

@@ -1,0 +1,79 @@
+//! ReduceMax and ReduceMin.
+use deeplift_graph::operator::{Permuted, Selection};
+use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_simd::Real;
+
+use super::Axes;
+
+struct Extremum {
+    axes: Axes,
+    fact: Fact,
+    largest: bool,
+}
+
+/// Largest or smallest element over the given axes.
+pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
+    let axes = Axes::read(cx)?;
+    let fact = Fact::data(axes.output.clone(), cx.input(0)?.dtype);
+    Ok(Box::new(Extremum { axes, fact, largest: cx.op != "ReduceMin" }))
+}
+
+impl Extremum {
+    fn structure<T: Real>(&self) -> Result<Structure<T>> {
+        Ok(Structure::Selection(Box::new(Kernel { axes: self.axes.clone(), largest: self.largest })))
+    }
+}
+
+impl Operator for Extremum {
+    fn outputs(&self) -> Vec<Fact> {
+        vec![self.fact.clone()]
+    }
+
+    fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
+        super::permute(cx, perm)
+    }
+
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        let Some(x) = inputs[0] else { return Ok(None) };
+        let values = x.to_f64();
+        let mut winners = vec![0; self.axes.bases.len()];
+        let kernel = Kernel { axes: self.axes.clone(), largest: self.largest };
+        kernel.winners(&values, &mut winners);
+        Ok(Some(vec![x.pick(self.axes.output.clone(), winners.into_iter().map(|i| i as usize))]))
+    }
+
+    structures!();
+}
+
+struct Kernel {
+    axes: Axes,
+    largest: bool,
+}
+
+impl<T: Real> Selection<T> for Kernel {
+    fn forward(&self, x: &[T], y: &mut [T]) {
+        let mut winners = vec![0; y.len()];
+        self.winners(x, &mut winners);
+        for (y, &w) in y.iter_mut().zip(&winners) {
+            *y = x[w as usize];
+        }
+    }
+
+    fn winners(&self, x: &[T], index: &mut [u32]) {
+        for (w, &b) in index.iter_mut().zip(&self.axes.bases) {
+            *w = (b + self.axes.offsets[0]) as u32;
+        }
+        for &r in &self.axes.offsets[1..] {
+            for (w, &b) in index.iter_mut().zip(&self.axes.bases) {
+                let (new, old) = (x[b + r], x[*w as usize]);
+                if if self.largest { new > old } else { new < old } {
+                    *w = (b + r) as u32;
+                }
+            }
+        }
+    }
+
+    fn largest(&self) -> bool {
+        self.largest
+    }
+}
