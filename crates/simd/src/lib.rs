@@ -10,12 +10,14 @@
 
 mod aligned;
 mod dispatch;
+mod elementary;
 mod isa;
 mod real;
 mod tile;
 
 pub use aligned::AlignedVec;
 pub use dispatch::{Kernel, Simd};
+pub use elementary::Elementary;
 pub use isa::Isa;
 pub use real::Real;
 pub use tile::{Segment, Tile, Weights, SUM_BLOCK};

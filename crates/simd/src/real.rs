@@ -16,6 +16,7 @@ mod sealed {
 pub trait Real:
     sealed::Sealed
     + crate::tile::Tiles
+    + crate::Elementary
     + Copy
     + Default
     + Debug
