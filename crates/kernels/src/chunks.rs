@@ -3,6 +3,7 @@
 //! Slices are walked in arrays of one AVX-512 register. An array is read whole before the result is written, so
 //! that the compiler need not prove that the slices are distinct.
 
+use deeplift_simd::{Isa, Kernel, Simd};
 use std::array::from_fn;
 
 /// Values per array: one AVX-512 register of `f32`, two of `f64`.
@@ -19,4 +20,19 @@ pub(crate) fn update<T: Copy>(y: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T, T)
     for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
         *y = f(*y, *a, *b);
     }
+}
+
+/// Runs a closure in the code of the active instruction set. It must be `#[inline(always)]`.
+pub(crate) fn vectorised<F: FnOnce()>(work: F) {
+    struct Work<F>(F);
+
+    impl<F: FnOnce()> Kernel for Work<F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) {
+            (self.0)();
+        }
+    }
+    Isa::active().run(Work(work));
 }

@@ -1,57 +1,100 @@
-//! Elementwise kernels on slices of equal length.
+//! Elementwise kernels on slices of equal length, in the code of the active instruction set.
+//!
+//! All panic if lengths differ. Transcendental functions are accurate to the few ULP stated at
+//! [`deeplift_simd::Elementary`].
 
+use crate::chunks::update;
 use crate::epilogue;
-use deeplift_simd::Real;
+use deeplift_simd::{Isa, Kernel, Real, Simd};
 
-fn binary<T: Real>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-    assert!(a.len() == out.len() && b.len() == out.len(), "elementwise: slices of different lengths");
-    for ((y, a), b) in out.iter_mut().zip(a).zip(b) {
-        *y = f(*a, *b);
+/// A function of two values that is compiled once per instruction set.
+trait Function<T> {
+    fn value<S: Simd>(&self, simd: S, y: T, a: T, b: T) -> T;
+}
+
+/// `y = f(y, a, b)`.
+struct Update<'a, T, F> {
+    y: &'a mut [T],
+    a: &'a [T],
+    b: &'a [T],
+    f: F,
+}
+
+impl<T: Real, F: Function<T>> Kernel for Update<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let f = self.f;
+        update(self.y, self.a, self.b, |y, a, b| f.value(simd, y, a, b));
     }
 }
 
-fn unary<T: Real>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) {
-    assert_eq!(x.len(), out.len(), "elementwise: slices of different lengths");
-    for (y, x) in out.iter_mut().zip(x) {
-        *y = f(*x);
-    }
+fn run<T: Real>(y: &mut [T], a: &[T], b: &[T], f: impl Function<T>) {
+    assert!(
+        a.len() == y.len() && b.len() == y.len(),
+        "elementwise: slices of {}, {} and {} elements",
+        y.len(),
+        a.len(),
+        b.len()
+    );
+    Isa::active().run(Update { y, a, b, f });
 }
 
-fn assign<T: Real>(out: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
-    assert_eq!(x.len(), out.len(), "elementwise: slices of different lengths");
-    for (y, x) in out.iter_mut().zip(x) {
-        *y = f(*y, *x);
-    }
+/// Declares the function type inside a public function: its formula over `(simd, y, a, b)`.
+macro_rules! formula {
+    (|$simd:pat_param, $y:pat_param, $a:pat_param, $b:pat_param| $value:expr) => {{
+        struct Formula;
+        impl<T: Real> Function<T> for Formula {
+            #[inline(always)]
+            fn value<S: Simd>(&self, $simd: S, $y: T, $a: T, $b: T) -> T {
+                $value
+            }
+        }
+        Formula
+    }};
 }
 
 /// `out = a + b`.
 pub fn add<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
-    binary(a, b, out, |a, b| a + b);
+    run(out, a, b, formula!(|_, _, a, b| a + b));
 }
 
 /// `out = a - b`.
 pub fn sub<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
-    binary(a, b, out, |a, b| a - b);
+    run(out, a, b, formula!(|_, _, a, b| a - b));
 }
 
 /// `out = a * b`.
 pub fn mul<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
-    binary(a, b, out, |a, b| a * b);
+    run(out, a, b, formula!(|_, _, a, b| a * b));
 }
 
 /// `out += x`.
 pub fn add_assign<T: Real>(out: &mut [T], x: &[T]) {
-    assign(out, x, |y, x| y + x);
+    run(out, x, x, formula!(|_, y, x, _| y + x));
 }
 
 /// `out *= x`.
 pub fn mul_assign<T: Real>(out: &mut [T], x: &[T]) {
-    assign(out, x, |y, x| y * x);
+    run(out, x, x, formula!(|_, y, x, _| y * x));
 }
 
-/// `out += alpha * x`.
+/// `out += a * b`, fused where the instruction set has it.
+pub fn mul_add_assign<T: Real>(out: &mut [T], a: &[T], b: &[T]) {
+    run(out, a, b, formula!(|simd, y, a, b| simd.fma(a, b, y)));
+}
+
+/// `out += alpha * x`, fused where the instruction set has it.
 pub fn axpy<T: Real>(alpha: T, x: &[T], out: &mut [T]) {
-    assign(out, x, |y, x| alpha * x + y);
+    struct Axpy<T>(T);
+    impl<T: Real> Function<T> for Axpy<T> {
+        #[inline(always)]
+        fn value<S: Simd>(&self, simd: S, y: T, x: T, _: T) -> T {
+            simd.fma(self.0, x, y)
+        }
+    }
+    run(out, x, x, Axpy(alpha));
 }
 
 /// `out *= alpha`.
@@ -61,51 +104,72 @@ pub fn scale<T: Real>(alpha: T, out: &mut [T]) {
 
 /// `out = max(x, 0)`.
 pub fn relu<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, |x| x.max(T::ZERO));
+    run(out, x, x, formula!(|_, _, x, _| x.max(T::ZERO)));
 }
 
 /// `out = max(x, 0)`, the positive part of a difference.
 pub fn positive_part<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, |x| x.max(T::ZERO));
+    relu(x, out);
 }
 
 /// `out = min(x, 0)`, the negative part of a difference.
 pub fn negative_part<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, |x| x.min(T::ZERO));
+    run(out, x, x, formula!(|_, _, x, _| x.min(T::ZERO)));
 }
 
 /// Divided difference of ReLU between `z` and `z0`; see [`epilogue::relu_ratio`].
 pub fn relu_ratio<T: Real>(z: &[T], z0: &[T], out: &mut [T]) {
-    binary(z, z0, out, epilogue::relu_ratio);
+    run(out, z, z0, formula!(|_, _, z, z0| epilogue::relu_ratio(z, z0)));
+}
+
+/// `out = e^x`.
+pub fn exp<T: Real>(x: &[T], out: &mut [T]) {
+    run(out, x, x, formula!(|simd, _, x, _| x.exp_in(simd)));
+}
+
+/// `out = 1 / (1 + e^-x)`.
+pub fn sigmoid<T: Real>(x: &[T], out: &mut [T]) {
+    run(out, x, x, formula!(|simd, _, x, _| x.sigmoid_in(simd)));
+}
+
+/// `out = tanh x`.
+pub fn tanh<T: Real>(x: &[T], out: &mut [T]) {
+    run(out, x, x, formula!(|simd, _, x, _| x.tanh_in(simd)));
+}
+
+/// `out = erf x`.
+pub fn erf<T: Real>(x: &[T], out: &mut [T]) {
+    run(out, x, x, formula!(|simd, _, x, _| x.erf_in(simd)));
+}
+
+/// `out = ln(1 + e^x)`.
+pub fn softplus<T: Real>(x: &[T], out: &mut [T]) {
+    run(out, x, x, formula!(|simd, _, x, _| x.softplus_in(simd)));
 }
 
 /// `sum a * b`, accumulated in float64.
 pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len(), "elementwise: slices of different lengths");
-    a.iter().zip(b).map(|(a, b)| a.to_f64() * b.to_f64()).sum()
+    Isa::active().run(Dot { a, b })
 }
 
-/// `out = e^x`.
-pub fn exp<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, T::exp);
+struct Dot<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
 }
 
-/// `out = 1 / (1 + e^-x)`.
-pub fn sigmoid<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, |x| T::ONE / (T::ONE + (-x).exp()));
-}
+impl<T: Real> Kernel for Dot<'_, T> {
+    type Output = f64;
 
-/// `out = tanh x`.
-pub fn tanh<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, T::tanh);
-}
-
-/// `out = erf x`.
-pub fn erf<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, T::erf);
-}
-
-/// `out = ln(1 + e^x)`.
-pub fn softplus<T: Real>(x: &[T], out: &mut [T]) {
-    unary(x, out, |x| x.max(T::ZERO) + (-x.abs()).exp().ln_1p());
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        // Independent sums hide the latency of the additions.
+        let mut sums = [0.0; 32];
+        let ((xs, x), (ys, y)) = (self.a.as_chunks::<32>(), self.b.as_chunks::<32>());
+        for (x, y) in xs.iter().zip(ys) {
+            sums = std::array::from_fn(|i| simd.fma(x[i].to_f64(), y[i].to_f64(), sums[i]));
+        }
+        let rest: f64 = x.iter().zip(y).map(|(x, y)| x.to_f64() * y.to_f64()).sum();
+        sums.iter().sum::<f64>() + rest
+    }
 }

@@ -1,5 +1,6 @@
 //! Max and average pooling of channels-last lanes.
 
+use crate::chunks::{update, vectorised};
 use deeplift_simd::Real;
 use std::ops::Range;
 
@@ -41,28 +42,32 @@ impl PoolGeometry {
         first.min(self.kernel[axis])..end.min(self.kernel[axis])
     }
 
-    /// Visits every window: its index and, in row-major order, the indices of its real cells, both in positions.
+    /// Visits every window, row-major: its index, and the taps along each axis that meet a real cell.
     #[inline(always)]
-    fn for_each_window(&self, mut visit: impl FnMut([usize; 3], usize, &mut dyn Iterator<Item = usize>)) {
-        let cell = |axis: usize, at: usize, tap: usize| {
-            at * self.stride[axis] + tap * self.dilation[axis] - self.pad[axis]
-        };
-        let mut to = 0;
+    fn for_each_window(&self, mut visit: impl FnMut(usize, Window)) {
+        let mut index = 0;
         for o0 in 0..self.output[0] {
-            let t0 = self.taps(0, o0, 0, 0);
             for o1 in 0..self.output[1] {
-                let t1 = self.taps(1, o1, 0, 0);
                 for o2 in 0..self.output[2] {
-                    let t2 = self.taps(2, o2, 0, 0);
-                    let mut cells = t0.clone().flat_map(|k0| {
-                        let (t1, t2) = (t1.clone(), t2.clone());
-                        t1.flat_map(move |k1| {
-                            let line = (cell(0, o0, k0) * self.input[1] + cell(1, o1, k1)) * self.input[2];
-                            t2.clone().map(move |k2| line + cell(2, o2, k2))
-                        })
-                    });
-                    visit([o0, o1, o2], to, &mut cells);
-                    to += 1;
+                    let at = [o0, o1, o2];
+                    let taps = [0, 1, 2].map(|axis: usize| self.taps(axis, at[axis], 0, 0));
+                    visit(index, Window { at, taps });
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    /// Visits the real cells of a window, row-major: their index in the input, in positions.
+    #[inline(always)]
+    fn for_each_cell(&self, window: &Window, mut visit: impl FnMut(usize)) {
+        let cell =
+            |a: usize, tap: usize| window.at[a] * self.stride[a] + tap * self.dilation[a] - self.pad[a];
+        for k0 in window.taps[0].clone() {
+            for k1 in window.taps[1].clone() {
+                let line = (cell(0, k0) * self.input[1] + cell(1, k1)) * self.input[2];
+                for k2 in window.taps[2].clone() {
+                    visit(line + cell(2, k2));
                 }
             }
         }
@@ -74,6 +79,12 @@ impl PoolGeometry {
     }
 }
 
+/// One window of a pooling.
+struct Window {
+    at: [usize; 3],
+    taps: [Range<usize>; 3],
+}
+
 /// Maximum of each window: `x`, `[input.., channels]`, to `y`, `[output.., channels]`.
 ///
 /// A window without a real cell gives negative infinity.
@@ -83,15 +94,19 @@ impl PoolGeometry {
 pub fn max_pool<T: Real>(g: &PoolGeometry, x: &[T], y: &mut [T]) {
     g.check(x.len(), y.len());
     let c = g.channels;
-    g.for_each_window(|_, to, cells| {
-        let y = &mut y[to * c..][..c];
-        y.fill(T::NEG_INFINITY);
-        for cell in cells {
-            for (y, x) in y.iter_mut().zip(&x[cell * c..][..c]) {
-                *y = x.max(*y);
-            }
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            g.for_each_window(|to, window| {
+                let y = &mut y[to * c..][..c];
+                y.fill(T::NEG_INFINITY);
+                g.for_each_cell(&window, |cell| {
+                    let x = &x[cell * c..][..c];
+                    update(y, x, x, |y, x, _| x.max(y));
+                });
+            });
+        },
+    );
 }
 
 /// Like [`max_pool`], but gives the index into `x` of the first maximum of each window, in row-major order.
@@ -104,17 +119,19 @@ pub fn max_pool_winners<T: Real>(g: &PoolGeometry, x: &[T], winners: &mut [u32])
     g.check(x.len(), winners.len());
     assert!(u32::try_from(x.len()).is_ok(), "pooling: a lane of {} elements has no 32-bit index", x.len());
     let c = g.channels;
-    g.for_each_window(|_, to, cells| {
+    g.for_each_window(|to, window| {
         let winners = &mut winners[to * c..][..c];
+        let mut is_first = true;
         winners.fill(u32::MAX);
-        for cell in cells {
+        g.for_each_cell(&window, |cell| {
             for (channel, winner) in winners.iter_mut().enumerate() {
                 let candidate = cell * c + channel;
-                if *winner == u32::MAX || x[candidate] > x[*winner as usize] {
+                if is_first || x[candidate] > x[*winner as usize] {
                     *winner = candidate as u32;
                 }
             }
-        }
+            is_first = false;
+        });
     });
 }
 
@@ -133,7 +150,7 @@ impl<T: Real> AveragePool<T> {
     /// Works out the divisors. `pad_end` is the declared padding behind the last input position.
     pub fn new(geometry: PoolGeometry, count_include_pad: bool, pad_end: [usize; 3]) -> Self {
         let mut weights = Vec::with_capacity(geometry.output.iter().product());
-        geometry.for_each_window(|at, _, _| {
+        geometry.for_each_window(|_, Window { at, .. }| {
             let counted = (0..3).map(|axis| {
                 let (before, after) =
                     if count_include_pad { (geometry.pad[axis], pad_end[axis]) } else { (0, 0) };
@@ -155,17 +172,21 @@ impl<T: Real> AveragePool<T> {
     /// If a length disagrees with the geometry.
     pub fn forward(&self, x: &[T], y: &mut [T]) {
         self.geometry.check(x.len(), y.len());
-        let c = self.geometry.channels;
-        self.geometry.for_each_window(|_, to, cells| {
-            let y = &mut y[to * c..][..c];
-            y.fill(T::ZERO);
-            for cell in cells {
-                for (y, x) in y.iter_mut().zip(&x[cell * c..][..c]) {
-                    *y += *x;
-                }
-            }
-            y.iter_mut().for_each(|y| *y *= self.weights[to]);
-        });
+        let (g, c) = (&self.geometry, self.geometry.channels);
+        vectorised(
+            #[inline(always)]
+            || {
+                g.for_each_window(|to, window| {
+                    let y = &mut y[to * c..][..c];
+                    y.fill(T::ZERO);
+                    g.for_each_cell(&window, |cell| {
+                        let x = &x[cell * c..][..c];
+                        update(y, x, x, |y, x, _| y + x);
+                    });
+                    y.iter_mut().for_each(|y| *y *= self.weights[to]);
+                });
+            },
+        );
     }
 
     /// Maps one lane of multipliers `[output.., channels]` to `[input.., channels]`, added if `accumulate`.
@@ -177,13 +198,17 @@ impl<T: Real> AveragePool<T> {
         if !accumulate {
             mx.fill(T::ZERO);
         }
-        let c = self.geometry.channels;
-        self.geometry.for_each_window(|_, to, cells| {
-            for cell in cells {
-                for (mx, my) in mx[cell * c..][..c].iter_mut().zip(&my[to * c..][..c]) {
-                    *mx += *my * self.weights[to];
-                }
-            }
-        });
+        let (g, c) = (&self.geometry, self.geometry.channels);
+        vectorised(
+            #[inline(always)]
+            || {
+                g.for_each_window(|to, window| {
+                    let (my, weight) = (&my[to * c..][..c], self.weights[to]);
+                    g.for_each_cell(&window, |cell| {
+                        update(&mut mx[cell * c..][..c], my, my, |mx, my, _| mx + my * weight);
+                    });
+                });
+            },
+        );
     }
 }

@@ -1,44 +1,53 @@
 //! Softmax and its logarithm over the middle axis of `[outer, axis, inner]`.
 //!
-//! The maximum of each line is subtracted first, so nothing overflows, and `-inf` entries get probability 0.
+//! The maximum of each line is subtracted first, so nothing overflows, and `-inf` entries get probability 0. A line
+//! of only `-inf` has no softmax and gives NaN. All panic if a length disagrees with the shape.
 
-use crate::reduce;
+use crate::{map, reduce};
 use deeplift_simd::Real;
 
 /// `out = exp(x - max) / sum exp(x - max)` along the axis.
-///
-/// # Panics
-/// If a length disagrees with the shape.
 pub fn softmax<T: Real>(x: &[T], shape: [usize; 3], out: &mut [T]) {
-    let (top, sum) = normalisers(x, shape, out);
-    each(x, shape, out, |x, line| (x - top[line]).exp() / sum[line]);
+    let (_, sum) = normalisers(x, shape, out);
+    for_each_value(shape, out, |y, line| *y /= sum[line]);
 }
 
 /// `out = x - max - ln sum exp(x - max)` along the axis.
-///
-/// # Panics
-/// If a length disagrees with the shape.
 pub fn log_softmax<T: Real>(x: &[T], shape: [usize; 3], out: &mut [T]) {
-    let (top, sum) = normalisers(x, shape, out);
-    let log: Vec<T> = sum.iter().map(|s| s.ln()).collect();
-    each(x, shape, out, |x, line| (x - top[line]) - log[line]);
+    let (top, mut sum) = normalisers(x, shape, out);
+    sum.iter_mut().for_each(|s| *s = s.ln());
+    out.copy_from_slice(x);
+    for_each_value(shape, out, |y, line| *y = (*y - top[line]) - sum[line]);
 }
 
-/// Maximum, and sum of exponentials after its subtraction, of each line.
-fn normalisers<T: Real>(x: &[T], shape: [usize; 3], out: &[T]) -> (Vec<T>, Vec<T>) {
-    assert_eq!(x.len(), out.len(), "softmax: slices of different lengths");
+/// Maximum, and sum of exponentials after its subtraction, of each line; leaves the exponentials in `out`.
+fn normalisers<T: Real>(x: &[T], shape: [usize; 3], out: &mut [T]) -> (Vec<T>, Vec<T>) {
     let mut top = vec![T::ZERO; shape[0] * shape[2]];
     let mut sum = top.clone();
     reduce::max(x, shape, &mut top);
-    // A line of only -inf keeps a finite shift, so that its entries become 0 / 0 only in the sum.
-    top.iter_mut().for_each(|t| *t = if *t == T::NEG_INFINITY { T::ZERO } else { *t });
-    reduce::sum_of_shifted_exp(x, shape, &top, &mut sum);
+    shifted_exp(x, shape, &top, out);
+    reduce::sum(out, shape, &mut sum);
     (top, sum)
 }
 
-fn each<T: Real>(x: &[T], shape: [usize; 3], out: &mut [T], f: impl Fn(T, usize) -> T) {
+/// `out = exp(x - top)`, with one `top` per line.
+pub(crate) fn shifted_exp<T: Real>(x: &[T], shape: [usize; 3], top: &[T], out: &mut [T]) {
+    assert_eq!(x.len(), out.len(), "softmax: slices of different lengths");
+    let mut shifted = x.to_vec();
+    for_each_value(shape, &mut shifted, |y, line| *y -= top[line]);
+    map::exp(&shifted, out);
+}
+
+/// Calls `f(value, its line)` for every value.
+fn for_each_value<T>(shape: [usize; 3], values: &mut [T], f: impl Fn(&mut T, usize)) {
     let [_, axis, inner] = shape;
-    for (i, (y, x)) in out.iter_mut().zip(x).enumerate() {
-        *y = f(*x, i / (axis * inner) * inner + i % inner);
+    if inner == 1 {
+        for (line, row) in values.chunks_exact_mut(axis.max(1)).enumerate() {
+            row.iter_mut().for_each(|y| f(y, line));
+        }
+    } else {
+        for (i, row) in values.chunks_exact_mut(inner.max(1)).enumerate() {
+            row.iter_mut().enumerate().for_each(|(j, y)| f(y, i / axis * inner + j));
+        }
     }
 }

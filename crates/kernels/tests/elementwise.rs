@@ -1,0 +1,328 @@
+//! Elementwise maps, reductions, softmax, pooling and strided copies against the oracle.
+
+mod common;
+
+use common::{assert_close, inner, noise, wide};
+use deeplift_kernels::{map, oracle, pool, reduce, softmax, strided, AveragePool, PoolGeometry, StridedView};
+use deeplift_simd::{Isa, Real};
+use proptest::prelude::*;
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// These kernels use the active instruction set, so the whole file runs again in a process for each other one.
+#[test]
+fn every_other_instruction_set_passes_too() {
+    if std::env::var_os("DEEPLIFT_ISA").is_some() {
+        return;
+    }
+    for isa in Isa::available().into_iter().filter(|isa| *isa != Isa::active()) {
+        let program = std::env::current_exe().unwrap();
+        let output = std::process::Command::new(program).env("DEEPLIFT_ISA", isa.name()).output().unwrap();
+        assert!(output.status.success(), "{isa}:\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+fn maps_agree<T: Real>(len: usize) {
+    let (a, b) = (noise::<T>(len, 1), noise::<T>(len, 2));
+    let (wa, wb) = (wide(&a), wide(&b));
+    let each = |f: &dyn Fn(f64, f64) -> f64| wa.iter().zip(&wb).map(|(a, b)| f(*a, *b)).collect::<Vec<_>>();
+    let mut out = vec![T::from_f64(f64::NAN); len];
+    macro_rules! agrees {
+        ($name:literal, $run:expr, $exact:expr) => {
+            $run;
+            assert_close(&out, &each(&$exact), 4, $name);
+        };
+    }
+    agrees!("add", map::add(&a, &b, &mut out), |a, b| a + b);
+    agrees!("sub", map::sub(&a, &b, &mut out), |a, b| a - b);
+    agrees!("mul", map::mul(&a, &b, &mut out), |a, b| a * b);
+    agrees!("relu", map::relu(&a, &mut out), |a, _| a.max(0.0));
+    agrees!("positive part", map::positive_part(&b, &mut out), |_, b| b.max(0.0));
+    agrees!("negative part", map::negative_part(&a, &mut out), |a, _| a.min(0.0));
+    agrees!("exp", map::exp(&a, &mut out), |a, _| a.exp());
+    agrees!("sigmoid", map::sigmoid(&a, &mut out), |a, _| 1.0 / (1.0 + (-a).exp()));
+    agrees!("tanh", map::tanh(&a, &mut out), |a, _| a.tanh());
+    agrees!("erf", map::erf(&a, &mut out), |a, _| Real::erf(a));
+    agrees!("softplus", map::softplus(&a, &mut out), |a, _| a.exp().ln_1p());
+    out.copy_from_slice(&a);
+    agrees!("add_assign", map::add_assign(&mut out, &b), |a, b| a + b);
+    out.copy_from_slice(&a);
+    agrees!("mul_assign", map::mul_assign(&mut out, &b), |a, b| a * b);
+    out.copy_from_slice(&a);
+    agrees!("axpy", map::axpy(T::from_f64(0.75), &b, &mut out), |a, b| a + 0.75 * b);
+    out.copy_from_slice(&a);
+    agrees!("mul_add_assign", map::mul_add_assign(&mut out, &b, &b), |a, b| a + b * b);
+    out.copy_from_slice(&a);
+    agrees!("scale", map::scale(T::from_f64(-1.5), &mut out), |a, _| -1.5 * a);
+    let mut z0 = b.clone();
+    z0.iter_mut().zip(&a).step_by(3).for_each(|(z0, z)| *z0 = *z);
+    map::relu_ratio(&a, &z0, &mut out);
+    for i in 0..len {
+        let exact = oracle::relu_ratio(a[i].to_f64(), z0[i].to_f64());
+        assert!((out[i].to_f64() - exact).abs() <= 4.0 * T::EPSILON.to_f64(), "relu_ratio {i}");
+    }
+    let bound = 1e-15 * (len as f64 + 1.0);
+    assert!((map::dot(&a, &b) - inner(&wa, &wb)).abs() <= bound);
+}
+
+#[test]
+fn maps_agree_with_float64() {
+    for len in [0, 1, 15, 16, 17, 32, 100, 1003] {
+        maps_agree::<f32>(len);
+        maps_agree::<f64>(len);
+    }
+}
+
+#[test]
+fn the_ratio_of_relu_at_equal_inputs_is_its_derivative() {
+    let mut out = [f32::NAN; 6];
+    let z = [2.0, -2.0, 0.0, -0.0, 1.0, -1.0];
+    map::relu_ratio(&z, &[2.0, -2.0, 0.0, 0.0, -1.0, 1.0], &mut out);
+    assert_eq!(out, [1.0, 0.0, 0.0, 0.0, 0.5, 0.5]);
+}
+
+fn reductions_agree<T: Real>(shape: [usize; 3]) {
+    let x = noise::<T>(shape.iter().product(), 7);
+    let lines = oracle::lines(shape, &wide(&x));
+    let per_line = |f: &dyn Fn(&[f64]) -> f64| lines.iter().map(|l| f(l)).collect::<Vec<f64>>();
+    let context = format!("{shape:?}");
+    let mut out = vec![T::from_f64(f64::NAN); lines.len()];
+    let total = |l: &[f64]| l.iter().sum::<f64>();
+    reduce::sum(&x, shape, &mut out);
+    // One rounding of the result, whatever the length of the axis.
+    assert_close(&out, &per_line(&total), shape[1].min(60), &context);
+    reduce::mean(&x, shape, &mut out);
+    assert_close(&out, &per_line(&|l| total(l) / l.len() as f64), 1, &context);
+    reduce::max(&x, shape, &mut out);
+    assert_eq!(wide(&out), per_line(&|l| l.iter().copied().fold(f64::NEG_INFINITY, f64::max)), "{context}");
+    reduce::min(&x, shape, &mut out);
+    assert_eq!(wide(&out), per_line(&|l| l.iter().copied().fold(f64::INFINITY, f64::min)), "{context}");
+    reduce::log_sum_exp(&x, shape, &mut out);
+    assert_close(&out, &per_line(&oracle::log_sum_exp), 16, &context);
+    // Few distinct values, so that the first of several equal ones is wanted.
+    let coarse: Vec<T> = x.iter().map(|v| (*v * T::from_f64(2.0)).floor()).collect();
+    let lines = oracle::lines(shape, &wide(&coarse));
+    let mut at = vec![9; lines.len()];
+    let first = |better: &dyn Fn(f64, f64) -> bool| {
+        let best = |l: &Vec<f64>| (0..l.len()).reduce(|m, i| if better(l[i], l[m]) { i } else { m });
+        lines.iter().map(|l| best(l).unwrap() as u32).collect::<Vec<_>>()
+    };
+    reduce::max_index(&coarse, shape, &mut at);
+    assert_eq!(at, first(&|a, b| a > b), "{context}");
+    reduce::min_index(&coarse, shape, &mut at);
+    assert_eq!(at, first(&|a, b| a < b), "{context}");
+}
+
+fn softmaxes_agree<T: Real>(shape: [usize; 3]) {
+    let mut x = noise::<T>(shape.iter().product(), 3);
+    // Large values would overflow without the shift; -inf must get probability 0.
+    x.iter_mut().for_each(|v| *v *= T::from_f64(200.0));
+    if shape[1] > 1 {
+        x[0] = T::NEG_INFINITY;
+    }
+    let (mut soft, mut log) = (x.clone(), x.clone());
+    softmax::softmax(&x, shape, &mut soft);
+    softmax::log_softmax(&x, shape, &mut log);
+    let lines = [&x, &soft, &log].map(|v| oracle::lines(shape, &wide(v)));
+    for (i, line) in lines[0].iter().enumerate() {
+        let norm = oracle::log_sum_exp(line);
+        for (j, x) in line.iter().enumerate() {
+            let tolerance = 1000.0 * T::EPSILON.to_f64();
+            assert!((lines[1][i][j] - (x - norm).exp()).abs() <= tolerance, "softmax {shape:?}");
+            let (found, exact) = (lines[2][i][j], x - norm);
+            assert!(
+                found == exact || (found - exact).abs() <= tolerance,
+                "log {shape:?}: {found}, not {exact}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn reductions_and_softmax_agree_with_the_oracle(
+        outer in 1usize..5, axis in 1usize..150, inner in prop_oneof![Just(1usize), 2usize..70],
+    ) {
+        reductions_agree::<f32>([outer, axis, inner]);
+        reductions_agree::<f64>([outer, axis, inner]);
+        softmaxes_agree::<f32>([outer, axis, inner]);
+        softmaxes_agree::<f64>([outer, axis, inner]);
+    }
+}
+
+#[test]
+fn empty_axes_and_lines_of_minus_infinity_are_defined() {
+    let mut out = [7.0f32; 2];
+    reduce::sum(&[], [2, 0, 1], &mut out);
+    assert_eq!(out, [0.0; 2]);
+    reduce::max(&[], [1, 0, 2], &mut out);
+    assert_eq!(out, [f32::NEG_INFINITY; 2]);
+    reduce::log_sum_exp(&[f32::NEG_INFINITY; 4], [2, 2, 1], &mut out);
+    assert_eq!(out, [f32::NEG_INFINITY; 2]);
+}
+
+fn pooling() -> impl Strategy<Value = (PoolGeometry, [usize; 3])> {
+    let axis = (1usize..14, 1usize..5, 1usize..5, 1usize..4, 0usize..4, 0usize..4, any::<bool>());
+    (axis.clone(), axis.clone(), axis, 1usize..40, 1usize..4).prop_map(|(a, b, c, channels, rank)| {
+        let flat = (1, 1, 1, 1, 0, 0, false);
+        let axes = [if rank > 2 { a } else { flat }, if rank > 1 { b } else { flat }, c];
+        // Windows that start inside the padded input; with `ceil`, the last may reach beyond it. Padding is less
+        // than the window, so that each window has a real cell, as ONNX demands.
+        let pads = axes.map(|(_, k, _, _, p, e, _)| (p.min(k - 1), e.min(k - 1)));
+        let outputs: [usize; 3] = std::array::from_fn(|i| {
+            let (input, k, stride, d, _, _, ceil) = axes[i];
+            let (padded, span) = (input + pads[i].0 + pads[i].1, (k - 1) * d + 1);
+            let steps = padded.saturating_sub(span);
+            let steps = if ceil { steps.div_ceil(stride) } else { steps / stride };
+            // A last window that starts in the end padding is dropped.
+            if steps * stride >= input + pads[i].0 {
+                steps
+            } else {
+                steps + 1
+            }
+        });
+        let g = PoolGeometry {
+            input: axes.map(|a| a.0),
+            output: outputs,
+            kernel: axes.map(|a| a.1),
+            stride: axes.map(|a| a.2),
+            dilation: axes.map(|a| a.3),
+            pad: pads.map(|p| p.0),
+            channels,
+        };
+        (g, pads.map(|p| p.1))
+    })
+}
+
+fn has_only_real_windows(g: &PoolGeometry) -> bool {
+    (0..3).all(|a| {
+        (0..g.output[a]).all(|o| {
+            (0..g.kernel[a]).any(|k| {
+                let cell = (o * g.stride[a] + k * g.dilation[a]) as isize - g.pad[a] as isize;
+                (0..g.input[a] as isize).contains(&cell)
+            })
+        })
+    })
+}
+
+fn pools_agree<T: Real>(g: &PoolGeometry, pad_end: [usize; 3]) {
+    let x: Vec<T> =
+        noise::<T>(g.input_len(), 1).into_iter().map(|v| (v * T::from_f64(3.0)).floor()).collect();
+    let m = noise::<T>(g.output_len(), 2);
+    let (expected, winners) = oracle::max_pool(g, &wide(&x));
+    let mut y = vec![T::ZERO; g.output_len()];
+    pool::max_pool(g, &x, &mut y);
+    assert_eq!(wide(&y), expected, "{g:?}");
+    let mut found = vec![0; y.len()];
+    pool::max_pool_winners(g, &x, &mut found);
+    assert_eq!(found, winners, "{g:?}");
+    for count_include_pad in [false, true] {
+        let average = AveragePool::new(g.clone(), count_include_pad, pad_end);
+        average.forward(&x, &mut y);
+        let context = format!("{g:?} {count_include_pad}");
+        assert_close(&y, &oracle::average_pool(g, count_include_pad, pad_end, &wide(&x)), 128, &context);
+        let mut mx = vec![T::ONE; x.len()];
+        average.adjoint(&m, &mut mx, true);
+        let adjoint = oracle::average_pool_adjoint(g, count_include_pad, pad_end, &wide(&m));
+        assert_close(&mx, &adjoint.iter().map(|v| v + 1.0).collect::<Vec<_>>(), 128, &context);
+        average.adjoint(&m, &mut mx, false);
+        assert_close(&mx, &adjoint, 128, &context);
+        let (left, right) = (inner(&wide(&y), &wide(&m)), inner(&wide(&x), &wide(&mx)));
+        let bound = 8.0 * T::EPSILON.to_f64() * (x.len() + m.len()) as f64;
+        assert!((left - right).abs() <= bound, "{context}: <Ax, m> = {left}, <x, A'm> = {right}");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn pooling_agrees_with_the_oracle((g, pad_end) in pooling()) {
+        prop_assume!(has_only_real_windows(&g));
+        pools_agree::<f32>(&g, pad_end);
+        pools_agree::<f64>(&g, pad_end);
+    }
+}
+
+/// Permuted, sliced, reversed and broadcast views of one array.
+fn views() -> impl Strategy<Value = (Vec<usize>, StridedView, usize, StridedView, usize)> {
+    let axes = prop::collection::vec((1usize..9, 1usize..3, any::<bool>(), 0u8..6), 0..5);
+    (axes, any::<u64>()).prop_map(|(axes, seed)| {
+        let shape: Vec<usize> = axes.iter().map(|a| a.0).collect();
+        let permuted = |seed: u64| {
+            let mut order: Vec<usize> = (0..shape.len()).collect();
+            order.sort_by_key(|i| (seed >> (8 * i)) & 0xff);
+            order
+        };
+        let view = |order: Vec<usize>, may_repeat: bool| {
+            let mut view = StridedView { offset: 2, strides: vec![0; shape.len()] };
+            let mut step = 1;
+            for axis in order {
+                let (extent, gap, reversed, kind) = axes[axis];
+                if may_repeat && kind == 0 {
+                    continue;
+                }
+                let stride = (step * gap) as isize;
+                step *= gap * extent;
+                view.strides[axis] = if reversed { -stride } else { stride };
+                view.offset += if reversed { (extent - 1) * stride as usize } else { 0 };
+            }
+            (view, step + 2)
+        };
+        let ((src, src_len), (dst, dst_len)) = (view(permuted(seed), true), view(permuted(seed >> 3), false));
+        (shape, src, src_len, dst, dst_len)
+    })
+}
+
+/// Index of element `i` (row-major in `shape`) in a view.
+fn cell(shape: &[usize], view: &StridedView, i: usize) -> usize {
+    let (mut rest, mut at) = (i, view.offset as isize);
+    for axis in (0..shape.len()).rev() {
+        at += (rest % shape[axis]) as isize * view.strides[axis];
+        rest /= shape[axis];
+    }
+    at as usize
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn strided_copies_agree_with_a_plain_loop((shape, src, src_len, dst, dst_len) in views()) {
+        let (x, before) = (noise::<f64>(src_len, 1), noise::<f64>(dst_len, 2));
+        let len: usize = shape.iter().product();
+        let mut expected = before.clone();
+        (0..len).for_each(|i| expected[cell(&shape, &dst, i)] = x[cell(&shape, &src, i)]);
+        let mut found = before.clone();
+        strided::copy(&shape, &x, &src, &mut found, &dst);
+        prop_assert_eq!(&found, &expected);
+
+        // The adjoint walks back and adds where the copy repeated.
+        let (m, mut mx) = (noise::<f64>(dst_len, 3), vec![0.0; src_len]);
+        strided::accumulate(&shape, &m, &dst, &mut mx, &src);
+        let mut exact = vec![0.0; src_len];
+        (0..len).for_each(|i| exact[cell(&shape, &src, i)] += m[cell(&shape, &dst, i)]);
+        assert_close(&mx, &exact, len, "accumulate");
+        let mut y = vec![0.0; dst_len];
+        strided::copy(&shape, &x, &src, &mut y, &dst);
+        let (left, right) = (inner(&y, &m), inner(&x, &mx));
+        prop_assert!((left - right).abs() <= 1e-12 * (len as f64 + 1.0), "{} {}", left, right);
+    }
+}
+
+#[test]
+#[should_panic(expected = "leaves a slice")]
+fn a_view_beyond_its_slice_is_refused() {
+    let view = StridedView { offset: 1, strides: vec![-1] };
+    strided::copy(&[3], &[0u8; 3], &view, &mut [0u8; 3], &StridedView::contiguous(&[3]));
+}
+
+#[test]
+fn an_empty_shape_axis_copies_nothing() {
+    let view = StridedView { offset: 99, strides: vec![1, 1] };
+    strided::copy(&[0, 5], &[0u8; 1], &view, &mut [0u8; 1], &view);
+}
