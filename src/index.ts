@@ -1,0 +1,42 @@
+/** DeepLIFT contribution scores of ONNX models. */
+
+export {
+  DEEPLIFT_ERROR_CODES,
+  DeepLiftError,
+  type DeepLiftErrorCode,
+  type DeepLiftErrorOptions,
+} from './errors.js'
+export { type FastaOptions, readFasta, type SequenceRecord } from './genomics/fasta.js'
+export type { LetterOptions } from './genomics/letters.js'
+export type { Inputs } from './inputs.js'
+export type { ByteSource } from './io/byte-source.js'
+export { type NpyArray, NpyFile, readNpy } from './io/npy-read.js'
+export { NpyWriter, writeNpy } from './io/npy-write.js'
+export { readNpz } from './io/npz-read.js'
+export { NpzWriter } from './io/npz-write.js'
+export { DeepLift, type LoadOptions, type ModelInfo } from './model.js'
+export type { FloatArray, Precision } from './native.js'
+export type { Rule, RuleName } from './options/rule.js'
+export type {
+  DescribeOptions,
+  OutputName,
+  PlanChoices,
+  ScoreOptions,
+  StreamOptions,
+} from './options/score-options.js'
+export type { Target, TargetObject } from './options/target.js'
+export type { TensorInfo } from './options/tensor-info.js'
+export { contributionLogo, type LogoOptions } from './output/logo.js'
+export type { PlanDescription, PlanStep } from './plan.js'
+export type { Progress } from './progress.js'
+export type { SequenceInput, StreamRecord, TensorRecord } from './records.js'
+export {
+  type DinucleotideShuffle,
+  type DinucleotideShuffleOptions,
+  dinucleotideShuffle,
+  type InputReferences,
+  type References,
+} from './references.js'
+export type { Scores } from './scores.js'
+export type { RecordSource, ScoreBatch } from './stream.js'
+export type { Tensor, TensorData } from './tensor.js'

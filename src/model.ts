@@ -1,0 +1,190 @@
+/** A model, ready to be explained. */
+
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { tensorBatches } from './batches.js'
+import { blame, callerOf } from './caller.js'
+import { collectScores } from './collect.js'
+import { DeepLiftError } from './errors.js'
+import { type Inputs, matchInputs, matchShapes } from './inputs.js'
+import { createJob, type GivenInput, type Job } from './job.js'
+import { createNativeModel, type NativeInspection, type NativeModel } from './native.js'
+import { readOnnx } from './onnx/read.js'
+import { checkKeys, checkWholeNumber, show } from './options/check.js'
+import { parseMemory } from './options/memory.js'
+import {
+  checkOptionKeys,
+  type DescribeOptions,
+  type ResolvedChoices,
+  resolveChoices,
+  resolveRun,
+  type ScoreOptions,
+  type StreamOptions,
+} from './options/score-options.js'
+import { unknownOutput } from './options/target.js'
+import { type TensorInfo, toTensorInfo } from './options/tensor-info.js'
+import { computeBatches } from './pipeline.js'
+import { PlanCache, type PlanDescription } from './plan.js'
+import { ProgressMeter } from './progress.js'
+import type { StreamRecord } from './records.js'
+import type { Scores } from './scores.js'
+import { isRecordSource, type RecordSource, type ScoreBatch, streamScores } from './stream.js'
+
+export interface LoadOptions {
+  /** Threads that compute, shared by all calls on this model. Default: those that the system offers. */
+  threads?: number
+  /** What one plan may use for activations: bytes, or text such as `'2GB'`. Default `'1GB'`. */
+  memory?: number | string
+}
+
+/** What the file holds. */
+export interface ModelInfo {
+  /** Number of nodes. */
+  nodes: number
+  /** Nodes per operator. */
+  ops: Readonly<Record<string, number>>
+  /** Number of trained values. */
+  parameters: number
+  opset: number
+  /** Path of the file, or `<bytes>`. */
+  source: string
+}
+
+/**
+ * ```ts
+ * const model = await DeepLift.load('model.onnx')
+ * const scores = await model.score({ x: { data, shape: [n, 4, 600] } }, { references: 'zeros', target: 3 })
+ * ```
+ */
+export class DeepLift {
+  /** Names, types and shapes. */
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+  readonly info: ModelInfo
+  readonly #plans: PlanCache
+  readonly #threads: number
+  readonly #memory: number
+
+  private constructor(native: NativeModel, threads: number, memory: number) {
+    const { inputs, outputs, ...info } = JSON.parse(native.inspect()) as NativeInspection
+    this.inputs = inputs.map(toTensorInfo)
+    this.outputs = outputs.map(toTensorInfo)
+    this.info = info
+    this.#plans = new PlanCache(native)
+    this.#threads = threads
+    this.#memory = memory
+  }
+
+  /**
+   * Reads an ONNX model: a path or file URL (weights in side files are found beside it), or its bytes.
+   *
+   * @throws {DeepLiftError} FILE_NOT_FOUND, INVALID_MODEL, UNSUPPORTED_MODEL, UNSUPPORTED_OP, EXTERNAL_DATA,
+   *   NATIVE_LOAD; INVALID_INPUT and INVALID_OPTION for wrong arguments
+   */
+  static async load(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<DeepLift> {
+    const caller = callerOf(DeepLift.load)
+    try {
+      checkKeys(options, ['threads', 'memory'], 'load')
+      const threads = checkWholeNumber(options.threads ?? availableParallelism(), 1, 'threads')
+      const memory = parseMemory(options.memory ?? '1GB')
+      const wire = await readOnnx(source instanceof URL ? fileURLToPath(source) : source)
+      return new DeepLift(createNativeModel(wire, threads), threads, memory)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  /**
+   * The plan as data: steps, the rule of each, arithmetic, memory and warnings. Without `references`, zeros.
+   *
+   * @throws {DeepLiftError} UNSUPPORTED_OP naming the node if the target cannot be explained; INVALID_OPTION
+   */
+  async describe(options: DescribeOptions = {}): Promise<PlanDescription> {
+    const caller = callerOf(this.describe)
+    try {
+      checkOptionKeys(options, 'describe')
+      const choices = resolveChoices({ references: 'zeros', ...options }, this.outputs)
+      const given = matchShapes(this.inputs, options.shapes ?? {}, options.channelAxis)
+      return (await this.#createJob(choices, given, 1, undefined)).description
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  /**
+   * Scores the examples of the input tensors. Numbers do not depend on batches, threads, or other examples.
+   *
+   * @throws {DeepLiftError} INVALID_INPUT, INVALID_SEQUENCE, INVALID_OPTION, UNSUPPORTED_OP, ABORTED
+   */
+  async score(inputs: Inputs, options: ScoreOptions = {}): Promise<Scores> {
+    const caller = callerOf(this.score)
+    try {
+      checkOptionKeys(options, 'score')
+      const run = resolveRun(options)
+      const choices = resolveChoices(options, this.outputs)
+      const { given, tensors, examples } = matchInputs(inputs, this.inputs, options.channelAxis)
+      const job = await this.#createJob(choices, given, examples, run.batchSize)
+      const batches = tensorBatches(
+        job.inputs,
+        tensors.map(({ data }) => data),
+        examples,
+        { batchSize: job.batchSize, first: run.first, precision: job.precision },
+      )
+      const meter = new ProgressMeter(examples, run.onProgress)
+      return await collectScores(computeBatches(job.plan, batches, run.signal), examples, job, meter)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  /**
+   * Scores records as they come, in order: sequences such as those of `readFasta`, or `{ inputs }` of one example
+   * each. Nothing is read before the first batch is asked for, and no more than a few batches ahead.
+   *
+   * @throws {DeepLiftError} INVALID_OPTION by the call itself; INVALID_INPUT, INVALID_SEQUENCE, UNSUPPORTED_OP and
+   *   ABORTED while iterating; errors of `records` as they are
+   */
+  stream<R extends StreamRecord>(
+    records: RecordSource<R>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<ScoreBatch<R>> {
+    const caller = callerOf(this.stream)
+    try {
+      if (!isRecordSource(records))
+        throw new DeepLiftError(
+          'INVALID_INPUT',
+          `stream: expected an iterable of records, such as readFasta(path); found ${show(records)}.`,
+        )
+      checkOptionKeys(options, 'stream')
+      const run = resolveRun(options)
+      const choices = resolveChoices(options, this.outputs)
+      const job = (given: GivenInput[]) => this.#createJob(choices, given, undefined, run.batchSize)
+      return streamScores(records, this.inputs, choices, run, job, caller)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  async #createJob(
+    choices: ResolvedChoices,
+    given: GivenInput[],
+    examples: number | undefined,
+    batchSize: number | undefined,
+  ): Promise<Job> {
+    const { tensor } = choices.targets[0]!
+    try {
+      return await createJob(this.#plans, choices, given, {
+        examples,
+        batchSize,
+        memory: this.#memory,
+        threads: this.#threads,
+      })
+    } catch (error) {
+      // A name that is no output is looked for inside the model, so native code is the first to miss it.
+      const known = this.outputs.some(({ name }) => name === tensor)
+      if (error instanceof DeepLiftError && error.code === 'INVALID_OPTION' && !known)
+        error.message += ` ${unknownOutput(tensor, this.outputs)}`
+      throw error
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The native addon: its types, its loading, and its errors turned into {@link DeepLiftError}.
+ *
+ * The addon is found through `require` from both module systems, so that one process has one addon and one set of
+ * threads however many copies of this module it holds.
+ */
+
+import { createRequire } from 'node:module'
+import { DEEPLIFT_ERROR_CODES, DeepLiftError, type DeepLiftErrorCode } from './errors.js'
+import type { WireModel } from './onnx/wire.js'
+
+export type FloatArray = Float32Array | Float64Array
+export type Precision = 'float32' | 'float64'
+
+/** A model on its way to a plan. The constructor validates the graph and copies the weights. */
+export interface NativeModel {
+  /** JSON of {@link NativeInspection}. */
+  inspect(): string
+  /** @param shared Per input, the reference tensors `[R, …]` of kind `shared`. */
+  plan(options: string, shared: (Float32Array | undefined)[]): Promise<NativePlan>
+}
+
+export interface NativePlan {
+  /** JSON of {@link NativePlanDescription}. */
+  describe(): string
+  /** Batches in flight share the threads and are computed in the order of the calls. */
+  score(batch: NativeBatch, cancel: CancelToken): Promise<NativeResult>
+}
+
+export interface CancelToken {
+  /** Ends every job that was given this token; their promises reject with ABORTED. */
+  cancel(): void
+}
+
+interface Addon {
+  NativeModel: new (model: WireModel, threads: number) => NativeModel
+  CancelToken: new () => CancelToken
+  environment(): string
+}
+
+export interface NativeInspection {
+  inputs: NativeTensorInfo[]
+  outputs: NativeTensorInfo[]
+  nodes: number
+  ops: Record<string, number>
+  parameters: number
+  opset: number
+  source: string
+}
+
+export interface NativeTensorInfo {
+  name: string
+  dtype: string
+  dims: (number | null)[]
+  dimNames: string[]
+}
+
+export interface PlanOptions {
+  /** `shape` is that of one example. `codes` are one byte per position, 0 to 4. */
+  inputs: { name: string; shape: number[]; encoding: 'float' | 'codes' }[]
+  /** Per input, the axis of `shape` that holds the four letters. */
+  channelAxis?: (number | null)[]
+  targets: NativeTarget[]
+  rule: string
+  overrides?: { node: string; rule: string }[]
+  multiplyBy?: 'difference' | 'input'
+  precision: Precision
+  references: NativeReference[]
+  outputs: { contributions: boolean; hypothetical: boolean; multipliers: boolean; perReference: boolean }
+  /** Bytes. */
+  memory: number
+}
+
+/** `index` and `seed` are over the flattened tensor of one example. */
+export interface NativeTarget {
+  tensor: string
+  index?: number
+  seed?: number[]
+}
+
+export type NativeReference =
+  | { kind: 'zeros' }
+  | { kind: 'background'; frequencies: number[] }
+  | { kind: 'shared'; count: number }
+  | { kind: 'perExample'; count: number }
+  | { kind: 'dinucleotide'; count: number; seed: number; unknown: 'symbol' | 'fixed' | 'reject' }
+  | { kind: 'self' }
+
+export interface NativeBatch {
+  /** Number of the first example in the whole job: its shuffles are keyed by it. */
+  first: number
+  examples: number
+  inputs: (Uint8Array | FloatArray)[]
+  /** Per input of kind `perExample`, examples × R × size of one example. */
+  references: (FloatArray | undefined)[]
+}
+
+export interface NativeResult {
+  contributions: FloatArray[]
+  hypothetical: FloatArray[]
+  multipliers: FloatArray[]
+  perReference: FloatArray[]
+  output: Float64Array
+  referenceOutput: Float64Array
+  completeness: Float64Array
+}
+
+/** What `environment` of the addon says. */
+export interface NativeEnvironment {
+  isa: string
+  available: string[]
+  version: string
+  cpus: number
+}
+
+let loaded: Addon | undefined
+
+function addon(): Addon {
+  if (loaded) return loaded
+  try {
+    loaded = createRequire(import.meta.url)('#native') as Addon
+  } catch (cause) {
+    throw new DeepLiftError(
+      'NATIVE_LOAD',
+      `The native part of deeplift could not be loaded on ${process.platform}-${process.arch}, ` +
+        `Node ${process.versions.node}: ${firstLine(cause)}. ` +
+        'Install again without --omit=optional or --no-optional; in a clone, run `npm run build:native`; ' +
+        'in Electron, unpack *.node from the asar archive.',
+      { cause },
+    )
+  }
+  return loaded
+}
+
+export function createNativeModel(wire: WireModel, threads: number): NativeModel {
+  const { NativeModel } = addon()
+  try {
+    return new NativeModel(wire, threads)
+  } catch (error) {
+    throw fromNative(error)
+  }
+}
+
+export function createCancelToken(): CancelToken {
+  return new (addon().CancelToken)()
+}
+
+export function nativeEnvironment(): NativeEnvironment {
+  return JSON.parse(addon().environment()) as NativeEnvironment
+}
+
+/** `[CODE] text` as a DeepLiftError; anything else is a defect, except errors that are ours already. */
+export function fromNative(error: unknown): DeepLiftError {
+  if (error instanceof DeepLiftError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  const [, code, text] = /^\[([A-Z_]+)\] (.*)$/s.exec(message) ?? []
+  if (code !== undefined && (DEEPLIFT_ERROR_CODES as readonly string[]).includes(code))
+    return new DeepLiftError(code as DeepLiftErrorCode, text!, { cause: error })
+  return new DeepLiftError('INTERNAL', `${message} (a defect of deeplift: please report it)`, {
+    cause: error,
+  })
+}
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0]!.replace(/\.$/, '')
+}

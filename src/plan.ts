@@ -1,0 +1,91 @@
+/** Plans: what native code makes of a model and options, kept while they are asked for again. */
+
+import { fromNative, type NativeModel, type NativePlan, type PlanOptions } from './native.js'
+
+/** One step of a plan. */
+export interface PlanStep {
+  /** Name of the node in the file; of several that were fused, the last. */
+  node: string
+  op: string
+  /** What rules see of the operation: linear, elementwise, selection … */
+  structure: string
+  /** Null where the step is linear: every rule treats it alike. */
+  rule: string | null
+  /** Of its output, for one example. */
+  shape: number[]
+  /** Of one forward pass of one example. */
+  flops: number
+  note?: string
+}
+
+/** A plan as data. */
+export interface PlanDescription {
+  inputs: unknown[]
+  targets: unknown[]
+  rule: string
+  precision: string
+  /** Instruction set in use. */
+  isa: string
+  steps: PlanStep[]
+  /** Of one forward pass of one example. */
+  flopsPerPass: number
+  /** Bytes. */
+  memoryPerThread: number
+  /** Bytes of packed weights. */
+  weights: number
+  /** Whether contributions sum to the difference of the target. */
+  completeRule: boolean
+  warnings: string[]
+}
+
+interface Entry {
+  key: string
+  /** A copy: the caller may change a tensor between two calls. */
+  shared: (Float32Array | undefined)[]
+  plan: Promise<NativePlan>
+}
+
+/** A plan holds packed weights, so few are kept. */
+const CAPACITY = 4
+
+export class PlanCache {
+  /** Most recently used last. */
+  #entries: Entry[] = []
+
+  constructor(private readonly model: NativeModel) {}
+
+  async get(options: PlanOptions, shared: readonly (Float32Array | undefined)[]): Promise<NativePlan> {
+    const key = JSON.stringify(options)
+    const found = this.#entries.find((entry) => entry.key === key && sameTensors(entry.shared, shared))
+    const entry = found ?? this.#create(key, shared)
+    this.#entries = [...this.#entries.filter((other) => other !== entry), entry].slice(-CAPACITY)
+    try {
+      return await entry.plan
+    } catch (error) {
+      this.#entries = this.#entries.filter((other) => other !== entry)
+      throw fromNative(error)
+    }
+  }
+
+  #create(key: string, shared: readonly (Float32Array | undefined)[]): Entry {
+    const copy = shared.map((tensor) => tensor?.slice())
+    // An async function, so that what native code throws at once becomes a rejection too.
+    const plan = (async () => await this.model.plan(key, copy))()
+    return { key, shared: copy, plan }
+  }
+}
+
+function sameTensors(
+  a: readonly (Float32Array | undefined)[],
+  b: readonly (Float32Array | undefined)[],
+): boolean {
+  return a.every((tensor, index) => {
+    const other = b[index]
+    if (!tensor || !other) return tensor === other
+    return Buffer.compare(bytesOf(tensor), bytesOf(other)) === 0
+  })
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
+}

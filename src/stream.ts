@@ -1,0 +1,97 @@
+/** Scores of a stream of records: batch by batch, in order, never further ahead than a few batches. */
+
+import { aborted, blame } from './caller.js'
+import { DeepLiftError } from './errors.js'
+import type { GivenInput, Job } from './job.js'
+import type { ResolvedChoices, ResolvedRun } from './options/score-options.js'
+import type { TensorInfo } from './options/tensor-info.js'
+import { computeBatches } from './pipeline.js'
+import { ProgressMeter, worstOf } from './progress.js'
+import { layoutsOf, recordBatches, type StreamRecord } from './records.js'
+import { type Scores, toScores } from './scores.js'
+
+/** The scores of consecutive records. */
+export interface ScoreBatch<R extends StreamRecord = StreamRecord> extends Scores {
+  /** Number of the first record, from 0, or from the option `firstExample`. */
+  first: number
+  /** The records scored, in the order of the first axis of every tensor. */
+  records: R[]
+}
+
+export type RecordSource<R> = Iterable<R> | AsyncIterable<R>
+
+export function isRecordSource(value: unknown): value is RecordSource<never> {
+  return (
+    typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+  )
+}
+
+export async function* streamScores<R extends StreamRecord>(
+  source: RecordSource<R>,
+  expected: readonly TensorInfo[],
+  choices: ResolvedChoices,
+  run: ResolvedRun,
+  createJob: (given: GivenInput[]) => Promise<Job>,
+  caller: string,
+): AsyncGenerator<ScoreBatch<R>> {
+  const { signal } = run
+  const meter = new ProgressMeter(run.total, run.onProgress)
+  try {
+    if (signal?.aborted) throw aborted('Scoring', signal)
+    const records =
+      Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+    const first = await beforeAbort(Promise.resolve(records.next()), signal, records)
+    if (first.done) return
+    const job = await orReturn(records, async () => {
+      return await createJob(layoutsOf(first.value, expected, choices.channelAxis))
+    })
+    const batches = recordBatches(job, expected, first.value, records, run.first)
+    for await (const { batch, result } of computeBatches(job.plan, batches, signal)) {
+      const { first, examples } = batch.native
+      meter.add(examples, result.completeness)
+      const worst = worstOf(result.completeness)
+      const scores = toScores(result, examples, job.shape, worst, job.description.warnings)
+      yield { first, records: batch.records, ...scores }
+    }
+  } catch (error) {
+    throw blame(error, caller)
+  }
+}
+
+/** The first record, unless the signal comes before it. */
+async function beforeAbort<R>(
+  next: Promise<IteratorResult<R>>,
+  signal: AbortSignal | undefined,
+  records: Iterator<R> | AsyncIterator<R>,
+): Promise<IteratorResult<R>> {
+  if (!signal) return await next
+  let onAbort: (() => void) | undefined
+  const abort = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted('Scoring', signal))
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([next, abort])
+  } catch (error) {
+    // The source may still be busy: it is told, not waited for.
+    if (error instanceof DeepLiftError && error.code === 'ABORTED') {
+      next.catch(() => {})
+      Promise.resolve(records.return?.()).catch(() => {})
+    }
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort!)
+  }
+}
+
+async function orReturn<T>(
+  records: Iterator<unknown> | AsyncIterator<unknown>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await records.return?.()
+    throw error
+  }
+}
