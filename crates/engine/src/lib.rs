@@ -1,1 +1,23 @@
-//! Plan, tape, propagation and scores.
+//! From a canonical graph to contribution scores.
+//!
+//! * [`plan`] fixes everything that does not depend on data: steps, rules, what is fused, which buffer each tensor
+//!   lives in.
+//! * [`forward`] runs the example once ([`forward::Tape`]) and each reference once, recording for every non-linear
+//!   step the local multipliers of the pair.
+//! * [`backward`] carries multipliers from the target to the inputs through those records.
+//! * [`tile`] does this for a few examples at a time, [`score`] turns multipliers into scores, [`pool`] feeds threads.
+//!
+//! A *lane* is one example or one pair. No step mixes lanes, so a score never depends on what else is computed.
+#![forbid(unsafe_code)]
+
+pub mod backward;
+pub mod compile;
+pub mod describe;
+pub mod forward;
+pub mod input;
+pub mod memory;
+pub mod options;
+pub mod plan;
+pub mod pool;
+pub mod score;
+pub mod tile;

@@ -1,0 +1,319 @@
+//! The backward pass: multipliers from the target to the inputs, through the records of the pairs.
+use deeplift_graph::operator::{Linear, Parts};
+use deeplift_kernels::{map, Scratch};
+use deeplift_simd::Real;
+
+use crate::forward::{lane, lane_mut, Pairs};
+use crate::plan::{Kind, Plan};
+
+/// Runs the backward pass of one target for all `lanes` pairs; afterwards the inputs' multipliers can be read with
+/// [`input_multipliers`].
+pub fn run<T: Real>(plan: &Plan<T>, p: &mut Pairs<T>, lanes: usize, seed: &[f64]) {
+    let mut pass = Backward { plan, lanes, written: vec![false; plan.tensors.len.len()] };
+    pass.seed(p, seed);
+    for i in (0..plan.steps.len()).rev() {
+        pass.step(p, i);
+    }
+    // An input that no path reaches has multipliers of zero.
+    for t in plan.inputs.iter().filter_map(|i| i.tensor).filter(|&t| !pass.written[t]) {
+        p.multipliers[slot(plan, t)].fill(T::ZERO);
+        if plan.tensors.split[t] {
+            p.negative_multipliers[negative_slot(plan, t)].fill(T::ZERO);
+        }
+    }
+}
+
+/// Multipliers of an input of one pair. Where those of the two parts differ, each element takes the one of the sign
+/// of its difference, and the mean where there is none, so that multiplier times difference is the contribution.
+pub fn input_multipliers<T: Real>(plan: &Plan<T>, p: &Pairs<T>, t: usize, at: usize, x: &[T], out: &mut [T]) {
+    let n = plan.tensors.len[t];
+    let m = lane(&p.multipliers[slot(plan, t)], n, at);
+    if !plan.tensors.split[t] {
+        out.copy_from_slice(m);
+        return;
+    }
+    let negative = lane(&p.negative_multipliers[negative_slot(plan, t)], n, at);
+    let x0 = p.value(plan, t, at);
+    for i in 0..n {
+        out[i] = by_sign(x[i] - x0[i], m[i], negative[i]);
+    }
+}
+
+/// The multiplier of the part that a net difference belongs to.
+fn by_sign<T: Real>(d: T, positive: T, negative: T) -> T {
+    if d > T::ZERO {
+        positive
+    } else if d < T::ZERO {
+        negative
+    } else {
+        T::from_f64(0.5) * (positive + negative)
+    }
+}
+
+fn slot<T: Real>(plan: &Plan<T>, t: usize) -> usize {
+    plan.layout.multipliers.slot[t].expect("every tensor of a step has multipliers")
+}
+
+fn negative_slot<T: Real>(plan: &Plan<T>, t: usize) -> usize {
+    plan.layout.negative.slot[t].expect("split multipliers are planned for this tensor")
+}
+
+struct Backward<'a, T: Real> {
+    plan: &'a Plan<T>,
+    lanes: usize,
+    /// Whether a tensor's multipliers hold a value to add to.
+    written: Vec<bool>,
+}
+
+impl<T: Real> Backward<'_, T> {
+    fn len(&self, t: usize) -> usize {
+        self.plan.tensors.len[t] * self.lanes
+    }
+
+    fn seed(&mut self, p: &mut Pairs<T>, seed: &[f64]) {
+        let t = self.plan.target;
+        let seed: Vec<T> = seed.iter().map(|&s| T::from_f64(s)).collect();
+        for l in 0..self.lanes {
+            lane_mut(&mut p.multipliers[slot(self.plan, t)], seed.len(), l).copy_from_slice(&seed);
+            if self.plan.tensors.split[t] {
+                lane_mut(&mut p.negative_multipliers[negative_slot(self.plan, t)], seed.len(), l)
+                    .copy_from_slice(&seed);
+            }
+        }
+        self.written[t] = true;
+    }
+
+    fn step(&mut self, p: &mut Pairs<T>, i: usize) {
+        let step = &self.plan.steps[i];
+        let out = step.output;
+        if !self.written[out] {
+            return;
+        }
+        let split = self.plan.tensors.split[out];
+        match &step.kind {
+            Kind::Linear(_, Some(parts)) if split && step.splits_net() => self.net_linear(p, i, parts),
+            Kind::Linear(_, Some(parts)) if split => {
+                for (port, &t) in step.inputs.iter().enumerate() {
+                    self.parts_linear(p, parts, port, t, out);
+                }
+            }
+            Kind::Linear(l, _) => {
+                for (port, &t) in step.inputs.iter().enumerate() {
+                    self.single(p, t, |p, mx, accumulate| {
+                        let my = &p.multipliers[slot(self.plan, out)][..self.len(out)];
+                        l.adjoint(self.lanes, port, my, mx, accumulate, &mut p.scratch);
+                    });
+                    self.written[t] = true;
+                }
+            }
+            Kind::Elementwise(..) => self.elementwise(p, i),
+            Kind::Selection(_) => self.selection(p, i),
+            Kind::ClosedForm(c) => {
+                if split {
+                    self.collapse(p, i);
+                }
+                for (port, &t) in step.inputs.iter().enumerate() {
+                    self.single(p, t, |p, mx, accumulate| {
+                        for l in 0..self.lanes {
+                            let my = lane(&p.multipliers[slot(self.plan, out)], self.plan.tensors.len[out], l);
+                            let record = lane(&p.records[i].0, c.record_len(), l);
+                            c.adjoint(port, record, my, lane_mut(mx, self.plan.tensors.len[t], l), accumulate);
+                        }
+                    });
+                    self.written[t] = true;
+                }
+            }
+        }
+    }
+
+    /// Writes or adds multipliers that are the same for both parts.
+    fn single(&self, p: &mut Pairs<T>, t: usize, write: impl Fn(&mut Pairs<T>, &mut [T], bool)) {
+        let s = slot(self.plan, t);
+        let n = self.len(t);
+        let mut mx = std::mem::take(&mut p.multipliers[s]);
+        if self.plan.tensors.split[t] {
+            // Both parts get the same: computed once, then added to each.
+            let mut fresh = std::mem::take(&mut p.work.a);
+            fresh.resize_at_least(n);
+            write(p, &mut fresh[..n], false);
+            for part in [&mut mx, &mut p.negative_multipliers[negative_slot(self.plan, t)]] {
+                if self.written[t] {
+                    map::add_assign(&mut part[..n], &fresh[..n]);
+                } else {
+                    part[..n].copy_from_slice(&fresh[..n]);
+                }
+            }
+            p.work.a = fresh;
+        } else {
+            write(p, &mut mx[..n], self.written[t]);
+        }
+        p.multipliers[s] = mx;
+    }
+
+    /// Dense and convolution under split multipliers (SEMANTICS 1.2): inputs that rise meet `M⁺W⁺ + M⁻W⁻`, inputs
+    /// that fall `M⁺W⁻ + M⁻W⁺`, inputs that stay the mean of both.
+    fn net_linear(&mut self, p: &mut Pairs<T>, i: usize, parts: &Parts<T>) {
+        let step = &self.plan.steps[i];
+        let (t, out) = (step.inputs[0], step.output);
+        let (n, m) = (self.len(t), self.len(out));
+        let mut rise = std::mem::take(&mut p.work.b);
+        let mut fall = std::mem::take(&mut p.work.c);
+        rise.resize_at_least(n);
+        fall.resize_at_least(n);
+        {
+            let up = &p.multipliers[slot(self.plan, out)][..m];
+            let down = &p.negative_multipliers[negative_slot(self.plan, out)][..m];
+            adjoint_sum(parts, self.lanes, 0, up, down, &mut rise[..n], false, &mut p.scratch);
+            adjoint_sum(parts, self.lanes, 0, down, up, &mut fall[..n], false, &mut p.scratch);
+        }
+        for k in 0..n {
+            rise[k] = by_sign(p.records[i].0[k], rise[k], fall[k]);
+        }
+        self.single(p, t, |_, mx, accumulate| {
+            if accumulate {
+                map::add_assign(mx, &rise[..n]);
+            } else {
+                mx.copy_from_slice(&rise[..n]);
+            }
+        });
+        self.written[t] = true;
+        p.work.b = rise;
+        p.work.c = fall;
+    }
+
+    /// Sums, layout and scales pass each part's multipliers through positive and negative weights.
+    fn parts_linear(&mut self, p: &mut Pairs<T>, parts: &Parts<T>, port: usize, t: usize, out: usize) {
+        let (n, m) = (self.len(t), self.len(out));
+        let (s, ns) = (slot(self.plan, t), negative_slot(self.plan, t));
+        let mut up = std::mem::take(&mut p.multipliers[s]);
+        let mut down = std::mem::take(&mut p.negative_multipliers[ns]);
+        let my_up = &p.multipliers[slot(self.plan, out)][..m];
+        let my_down = &p.negative_multipliers[negative_slot(self.plan, out)][..m];
+        let add = self.written[t];
+        adjoint_sum(parts, self.lanes, port, my_up, my_down, &mut up[..n], add, &mut p.scratch);
+        adjoint_sum(parts, self.lanes, port, my_down, my_up, &mut down[..n], add, &mut p.scratch);
+        self.written[t] = true;
+        p.multipliers[s] = up;
+        p.negative_multipliers[ns] = down;
+    }
+
+    fn elementwise(&mut self, p: &mut Pairs<T>, i: usize) {
+        let step = &self.plan.steps[i];
+        let (t, out) = (step.inputs[0], step.output);
+        let n = self.len(t);
+        let Kind::Elementwise(_, _, rule) = &step.kind else { unreachable!("called for element-wise steps") };
+        if !self.plan.tensors.split[t] {
+            self.single(p, t, |p, mx, accumulate| {
+                let my = &p.multipliers[slot(self.plan, out)][..n];
+                product(my, &p.records[i].0[..n], mx, accumulate);
+            });
+            self.written[t] = true;
+            return;
+        }
+        let (s, ns) = (slot(self.plan, t), negative_slot(self.plan, t));
+        let mut up = std::mem::take(&mut p.multipliers[s]);
+        let mut down = std::mem::take(&mut p.negative_multipliers[ns]);
+        let my_up = &p.multipliers[slot(self.plan, out)][..n];
+        let my_down = match self.plan.tensors.split[out] {
+            true => &p.negative_multipliers[negative_slot(self.plan, out)][..n],
+            false => my_up,
+        };
+        let (m, m2) = (&p.records[i].0, if rule.splits() { &p.records[i].1 } else { &p.records[i].0 });
+        let add = self.written[t];
+        for k in 0..n {
+            // A negative multiplier turns a rise into a fall (SEMANTICS 3.2, last paragraph); RevealCancel keeps
+            // each part's own bookkeeping.
+            let swap = !rule.splits() && m[k] < T::ZERO;
+            let (a, b) = if swap { (my_down[k], my_up[k]) } else { (my_up[k], my_down[k]) };
+            let (a, b) = (m[k] * a, m2[k] * b);
+            up[k] = if add { up[k] + a } else { a };
+            down[k] = if add { down[k] + b } else { b };
+        }
+        self.written[t] = true;
+        p.multipliers[s] = up;
+        p.negative_multipliers[ns] = down;
+    }
+
+    fn selection(&mut self, p: &mut Pairs<T>, i: usize) {
+        let step = &self.plan.steps[i];
+        let (t, out) = (step.inputs[0], step.output);
+        let (n, m) = (self.plan.tensors.len[t], self.plan.tensors.len[out]);
+        let route = |my: &[T], winners: &[u32], record: &[T], mx: &mut [T], accumulate: bool| {
+            if !accumulate {
+                mx.fill(T::ZERO);
+            }
+            for l in 0..self.lanes {
+                let (winners, record) = (lane(winners, m, l), lane(record, m, l));
+                let (my, mx) = (lane(my, m, l), lane_mut(mx, n, l));
+                for k in 0..m {
+                    mx[winners[k] as usize] += record[k] * my[k];
+                }
+            }
+        };
+        if self.plan.tensors.split[out] {
+            let (s, ns) = (slot(self.plan, t), negative_slot(self.plan, t));
+            let mut up = std::mem::take(&mut p.multipliers[s]);
+            let mut down = std::mem::take(&mut p.negative_multipliers[ns]);
+            let my_down = &p.negative_multipliers[negative_slot(self.plan, out)];
+            let (winners, record, all) = (&p.winners[i], &p.records[i].0, n * self.lanes);
+            let my_up = &p.multipliers[slot(self.plan, out)];
+            route(my_up, winners, record, &mut up[..all], self.written[t]);
+            route(my_down, winners, record, &mut down[..all], self.written[t]);
+            p.multipliers[s] = up;
+            p.negative_multipliers[ns] = down;
+        } else {
+            self.single(p, t, |p, mx, accumulate| {
+                route(&p.multipliers[slot(self.plan, out)], &p.winners[i], &p.records[i].0, mx, accumulate);
+            });
+        }
+        self.written[t] = true;
+    }
+
+    /// Closed forms see one multiplier: that of the part that the output's net difference belongs to.
+    fn collapse(&self, p: &mut Pairs<T>, i: usize) {
+        let out = self.plan.steps[i].output;
+        let n = self.len(out);
+        let down = &p.negative_multipliers[negative_slot(self.plan, out)];
+        let up = &mut p.multipliers[slot(self.plan, out)];
+        for k in 0..n {
+            up[k] = by_sign(p.records[i].1[k], up[k], down[k]);
+        }
+    }
+}
+
+/// `mx (+)= my ⊙ record`.
+fn product<T: Real>(my: &[T], record: &[T], mx: &mut [T], accumulate: bool) {
+    if accumulate {
+        for ((mx, &my), &r) in mx.iter_mut().zip(my).zip(record) {
+            *mx += my * r;
+        }
+    } else {
+        map::mul(my, record, mx);
+    }
+}
+
+/// `A⁺ᵀ up + A⁻ᵀ down`, added to `mx` if `accumulate`.
+fn adjoint_sum<T: Real>(
+    parts: &Parts<T>,
+    lanes: usize,
+    port: usize,
+    up: &[T],
+    down: &[T],
+    mx: &mut [T],
+    accumulate: bool,
+    scratch: &mut Scratch<T>,
+) {
+    let mut add = accumulate;
+    let mut go = |a: &Option<Box<dyn Linear<T>>>, my: &[T], mx: &mut [T]| {
+        if let Some(a) = a {
+            a.adjoint(lanes, port, my, mx, add, scratch);
+            add = true;
+        }
+    };
+    go(&parts.positive, up, mx);
+    go(&parts.negative, down, mx);
+    if !add {
+        mx.fill(T::ZERO);
+    }
+}
+

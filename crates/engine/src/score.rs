@@ -1,0 +1,378 @@
+//! Batches in, scores out: the unit of work that crosses the language boundary.
+use std::sync::Mutex;
+
+use deeplift_graph::model::Model;
+use deeplift_graph::operator::Precision;
+use deeplift_graph::{bail, ensure, Result};
+use deeplift_simd::Real;
+
+use crate::forward::{Pairs, Tape};
+use crate::input::Input;
+use crate::options::{Encoding, MultiplyBy, PlanOptions, References};
+use crate::plan::Plan;
+
+/// Values of one tensor as they arrive.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Values {
+    Codes(Vec<u8>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Values {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Codes(v) => v.len(),
+            Values::F32(v) => v.len(),
+            Values::F64(v) => v.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements `start..start + out.len()` in the plan's precision.
+    fn read<T: Real>(&self, start: usize, out: &mut [T]) {
+        match self {
+            Values::Codes(v) => copy(&v[start..], out, |&c| f64::from(c)),
+            Values::F32(v) => copy(&v[start..], out, |&x| f64::from(x)),
+            Values::F64(v) => copy(&v[start..], out, |&x| x),
+        }
+    }
+}
+
+fn copy<U, T: Real>(from: &[U], to: &mut [T], f: impl Fn(&U) -> f64) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = T::from_f64(f(from));
+    }
+}
+
+/// Some examples, and references given with them.
+pub struct Batch {
+    /// Index of the first example in the whole job, the key of its shuffles.
+    pub first: u64,
+    /// Number of examples.
+    pub examples: usize,
+    /// One per input of the model.
+    pub inputs: Vec<Values>,
+    /// References of inputs that have their own per example.
+    pub references: Vec<Option<Values>>,
+}
+
+/// Scores of a batch. Arrays are `[example][target][element]`, per-reference ones `[example][reference][target]…`.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Scores<T> {
+    pub contributions: Vec<Vec<T>>,
+    pub hypothetical: Vec<Vec<T>>,
+    pub multipliers: Vec<Vec<T>>,
+    pub per_reference: Vec<Vec<T>>,
+    pub output: Vec<f64>,
+    pub reference_output: Vec<f64>,
+    /// `|ΣC − Δ| / max(|Δ|, |f(x)|, |f(x⁰)|)`, summed in double precision (SEMANTICS 3.5).
+    pub completeness: Vec<f64>,
+}
+
+/// A plan with everything that many batches share.
+pub struct Program<T: Real> {
+    /// The plan.
+    pub plan: Plan<T>,
+    /// Shared references of each input, `[reference][element]` in the caller's order.
+    shared: Vec<Option<Vec<T>>>,
+    /// Buffers that are free.
+    pub(crate) tapes: Mutex<Vec<Tape<T>>>,
+    pub(crate) pairs: Mutex<Vec<Pairs<T>>>,
+}
+
+impl<T: Precision> Program<T> {
+    /// Plans, and checks the shared references.
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`]; `INVALID_INPUT` for shared references that do not fit.
+    pub fn new(model: &Model, options: PlanOptions, shared: &[Option<Values>]) -> Result<Self> {
+        let plan = Plan::new(model, options)?;
+        let mut own = Vec::new();
+        for (i, input) in plan.inputs.iter().enumerate() {
+            let given = shared.get(i).and_then(Option::as_ref);
+            own.push(match (&input.references, given) {
+                (References::Shared { count }, Some(v)) => {
+                    ensure!(
+                        v.len() == count * input.len,
+                        InvalidInput,
+                        "shared references of input '{}' have {} values, expected {count} x {}",
+                        input.name,
+                        v.len(),
+                        input.len
+                    );
+                    let mut values = vec![T::ZERO; v.len()];
+                    v.read(0, &mut values);
+                    ensure!(
+                        values.iter().all(|v| v.is_finite()),
+                        InvalidInput,
+                        "shared references of input '{}' hold a value that is not finite",
+                        input.name
+                    );
+                    Some(values)
+                }
+                (References::Shared { .. }, None) => {
+                    bail!(InvalidInput, "shared references of input '{}' are missing", input.name)
+                }
+                _ => None,
+            });
+        }
+        Ok(Program { plan, shared: own, tapes: Mutex::default(), pairs: Mutex::default() })
+    }
+
+    /// Checks a batch before any work.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` naming input and example, `INVALID_SEQUENCE` for codes out of range.
+    pub fn check(&self, batch: &Batch) -> Result<()> {
+        let inputs = &self.plan.inputs;
+        ensure!(
+            batch.inputs.len() == inputs.len() && batch.references.len() == inputs.len(),
+            InvalidInput,
+            "a batch of {} inputs for a plan of {}",
+            batch.inputs.len(),
+            inputs.len()
+        );
+        for (i, input) in inputs.iter().enumerate() {
+            let (values, each) = (&batch.inputs[i], input.encoded_len());
+            let codes = matches!(values, Values::Codes(_));
+            ensure!(
+                codes == (input.encoding == Encoding::Codes) && values.len() == each * batch.examples,
+                InvalidInput,
+                "input '{}' has {} values for {} examples of {each}",
+                input.name,
+                values.len(),
+                batch.examples
+            );
+            if let References::PerExample { count } = input.references {
+                let given = batch.references[i].as_ref().map_or(0, Values::len);
+                ensure!(
+                    given == batch.examples * count * input.len,
+                    InvalidInput,
+                    "references of input '{}' have {given} values, expected {} x {count} x {}",
+                    input.name,
+                    batch.examples,
+                    input.len
+                );
+            }
+            check_values(input, values, batch.first)?;
+        }
+        Ok(())
+    }
+
+    /// One example of one input, in the caller's order.
+    pub(crate) fn example(&self, i: usize, batch: &Batch, e: usize, out: &mut [T]) {
+        let input = &self.plan.inputs[i];
+        match &batch.inputs[i] {
+            Values::Codes(c) => {
+                let n = input.positions();
+                input.one_hot(&c[e * n..][..n], out);
+            }
+            values => values.read(e * input.len, out),
+        }
+    }
+
+    /// One reference of one example of one input, in the caller's order.
+    pub(crate) fn reference(&self, i: usize, batch: &Batch, e: usize, r: usize, out: &mut [T]) -> Result<()> {
+        let input = &self.plan.inputs[i];
+        match &input.references {
+            References::Zeros => out.fill(T::ZERO),
+            References::Background { frequencies } => {
+                for p in 0..input.positions() {
+                    for (letter, &f) in frequencies.iter().enumerate() {
+                        out[input.element(p, letter)] = T::from_f64(f);
+                    }
+                }
+            }
+            References::Itself => self.example(i, batch, e, out),
+            References::Shared { count } => {
+                let all = self.shared[i].as_ref().expect("checked when the program was made");
+                out.copy_from_slice(&all[(r % count) * input.len..][..input.len]);
+            }
+            References::PerExample { count } => {
+                let all = batch.references[i].as_ref().expect("checked with the batch");
+                all.read((e * count + r % count) * input.len, out);
+            }
+            References::Dinucleotide { count, seed, unknown } => {
+                crate::tile::shuffled(input, batch, i, e, r % count, *seed, *unknown, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Empty scores for a batch.
+    pub(crate) fn allocate(&self, examples: usize) -> Scores<T> {
+        let (plan, o) = (&self.plan, self.plan.options.outputs);
+        let rows = examples * plan.seeds.len();
+        let arrays = |wanted: bool, rows: usize| -> Vec<Vec<T>> {
+            let inputs = plan.inputs.iter().filter(|_| wanted);
+            inputs.map(|i| vec![T::ZERO; rows * i.len]).collect()
+        };
+        Scores {
+            contributions: arrays(o.contributions, rows),
+            hypothetical: arrays(o.hypothetical, rows),
+            multipliers: arrays(o.multipliers, rows),
+            per_reference: arrays(o.per_reference, rows * plan.references),
+            output: vec![0.0; rows],
+            reference_output: vec![0.0; rows],
+            completeness: vec![0.0; rows],
+        }
+    }
+}
+
+fn check_values(input: &Input, values: &Values, first: u64) -> Result<()> {
+    let each = input.encoded_len().max(1);
+    let bad = match values {
+        Values::Codes(v) => v.iter().position(|&c| c > 4),
+        Values::F32(v) => v.iter().position(|x| !x.is_finite()),
+        Values::F64(v) => v.iter().position(|x| !x.is_finite()),
+    };
+    if let Some(at) = bad {
+        let (example, index) = (first + (at / each) as u64, at % each);
+        if matches!(values, Values::Codes(_)) {
+            bail!(InvalidSequence, "input '{}', example {example}: code at position {index} is above 4", input.name)
+        }
+        bail!(InvalidInput, "input '{}', example {example}: the value at index {index} is not finite", input.name)
+    }
+    Ok(())
+}
+
+/// Multipliers, references and outputs of all pairs of one example, in order of references.
+pub(crate) struct ExamplePairs<'a, T> {
+    /// `[input][reference]`: multipliers of all targets, in the plan's order.
+    pub multipliers: Vec<Vec<&'a [T]>>,
+    /// `[input][reference]`: the reference, in the plan's order.
+    pub references: Vec<Vec<&'a [T]>>,
+    /// `[reference][target]`.
+    pub outputs: Vec<&'a [f64]>,
+}
+
+/// Turns the pairs of example `e` into scores.
+pub(crate) fn finish<T: Precision>(
+    program: &Program<T>,
+    tape: &Tape<T>,
+    at: usize,
+    e: usize,
+    pairs: &ExamplePairs<'_, T>,
+    first: u64,
+    scores: &mut Scores<T>,
+) -> Result<()> {
+    let plan = &program.plan;
+    let targets = plan.seeds.len();
+    let count = plan.references as f64;
+    let value = tape.value(plan, plan.target, at);
+    for (k, seed) in plan.seeds.iter().enumerate() {
+        let output: f64 = seed.iter().zip(value).map(|(s, v)| s * v.to_f64()).sum();
+        let reference = pairs.outputs.iter().map(|o| o[k]).sum::<f64>() / count;
+        let mut total = 0.0;
+        for (i, input) in plan.inputs.iter().enumerate() {
+            let Some(t) = input.tensor else { continue };
+            let row = Row { input, x: tape.value(plan, t, at), pairs, i, k, targets, options: &plan.options };
+            total += row.write(e, scores);
+        }
+        let delta = output - reference;
+        let scale = delta.abs().max(output.abs()).max(reference.abs()).max(1e-12);
+        let at = e * targets + k;
+        scores.output[at] = output;
+        scores.reference_output[at] = reference;
+        scores.completeness[at] = (total - delta).abs() / scale;
+        ensure!(
+            scores.completeness[at].is_finite(),
+            InvalidInput,
+            "example {}: output ({output}), reference output ({reference}) or contributions are not finite; the \
+             model overflows on this input",
+            first + e as u64
+        );
+    }
+    Ok(())
+}
+
+/// Scores of one example, one target, one input.
+struct Row<'a, T> {
+    input: &'a Input,
+    x: &'a [T],
+    pairs: &'a ExamplePairs<'a, T>,
+    i: usize,
+    k: usize,
+    targets: usize,
+    options: &'a PlanOptions,
+}
+
+impl<T: Real> Row<'_, T> {
+    fn multipliers(&self, r: usize) -> &[T] {
+        &self.pairs.multipliers[self.i][r][self.k * self.input.len..][..self.input.len]
+    }
+
+    fn contribution(&self, m: T, x: T, x0: T) -> T {
+        match self.options.multiply_by {
+            MultiplyBy::Difference => m * (x - x0),
+            MultiplyBy::Input => m * x,
+        }
+    }
+
+    /// Writes every requested array; returns the sum of the contributions.
+    fn write(&self, e: usize, scores: &mut Scores<T>) -> f64 {
+        let (n, i) = (self.input.len, self.i);
+        let references = &self.pairs.references[i];
+        let inverse = T::from_f64(1.0 / references.len() as f64);
+        let at = (e * self.targets + self.k) * n;
+        let mut sum = vec![T::ZERO; n];
+        let mut one = vec![T::ZERO; n];
+        for (r, x0) in references.iter().enumerate() {
+            for (o, ((&m, &x), &x0)) in self.multipliers(r).iter().zip(self.x).zip(*x0).enumerate() {
+                one[o] = self.contribution(m, x, x0);
+                sum[o] += one[o];
+            }
+            if let Some(out) = scores.per_reference.get_mut(i) {
+                let at = ((e * references.len() + r) * self.targets + self.k) * n;
+                self.input.restore(&one, &mut out[at..at + n]);
+            }
+        }
+        sum.iter_mut().for_each(|s| *s *= inverse);
+        let total = sum.iter().map(|s| s.to_f64()).sum();
+        if let Some(out) = scores.contributions.get_mut(i) {
+            self.input.restore(&sum, &mut out[at..at + n]);
+        }
+        if let Some(out) = scores.multipliers.get_mut(i) {
+            self.mean(|m, _, sum| sum.iter_mut().zip(m).for_each(|(s, &m)| *s += m), &mut out[at..at + n]);
+        }
+        if let (Some(out), true) = (scores.hypothetical.get_mut(i), self.input.letters.is_some()) {
+            self.mean(|m, x0, sum| self.hypothetical(m, x0, sum), &mut out[at..at + n]);
+        }
+        total
+    }
+
+    /// The mean over references of what `add` adds, in the caller's order.
+    fn mean(&self, add: impl Fn(&[T], &[T], &mut [T]), out: &mut [T]) {
+        let n = self.input.len;
+        let references = &self.pairs.references[self.i];
+        let (mut sum, mut m, mut x0) = (vec![T::ZERO; n], vec![T::ZERO; n], vec![T::ZERO; n]);
+        for (r, reference) in references.iter().enumerate() {
+            self.input.restore(self.multipliers(r), &mut m);
+            self.input.restore(reference, &mut x0);
+            add(&m, &x0, &mut sum);
+        }
+        let inverse = T::from_f64(1.0 / references.len() as f64);
+        for (o, s) in out.iter_mut().zip(sum) {
+            *o = s * inverse;
+        }
+    }
+
+    /// `m_b − Σ_c r_c m_c` for every letter `b` (SEMANTICS 2.4).
+    fn hypothetical(&self, m: &[T], x0: &[T], sum: &mut [T]) {
+        for p in 0..self.input.positions() {
+            let at = [0, 1, 2, 3].map(|letter| self.input.element(p, letter));
+            let base = at.iter().fold(T::ZERO, |b, &k| b + x0[k] * m[k]);
+            for k in at {
+                sum[k] += m[k] - base;
+            }
+        }
+    }
+}
