@@ -115,9 +115,16 @@ impl<T: Real> Backward<'_, T> {
                 for (port, &t) in step.inputs.iter().enumerate() {
                     self.single(p, t, |p, mx, accumulate| {
                         for l in 0..self.lanes {
-                            let my = lane(&p.multipliers[slot(self.plan, out)], self.plan.tensors.len[out], l);
+                            let my =
+                                lane(&p.multipliers[slot(self.plan, out)], self.plan.tensors.len[out], l);
                             let record = lane(&p.records[i].0, c.record_len(), l);
-                            c.adjoint(port, record, my, lane_mut(mx, self.plan.tensors.len[t], l), accumulate);
+                            c.adjoint(
+                                port,
+                                record,
+                                my,
+                                lane_mut(mx, self.plan.tensors.len[t], l),
+                                accumulate,
+                            );
                         }
                     });
                     self.written[t] = true;
@@ -316,4 +323,3 @@ fn adjoint_sum<T: Real>(
         mx.fill(T::ZERO);
     }
 }
-

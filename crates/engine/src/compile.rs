@@ -33,7 +33,14 @@ pub fn compile<T: Precision>(
 ) -> Result<Compiled<T>> {
     let tensors =
         Tensors { name: vec![], len: vec![], shape: vec![], parts: vec![], split: vec![], kept: vec![] };
-    let mut c = Compiler { graph, number: HashMap::new(), tensors, steps: vec![], feeds: HashMap::new(), warnings: vec![] };
+    let mut c = Compiler {
+        graph,
+        number: HashMap::new(),
+        tensors,
+        steps: vec![],
+        feeds: HashMap::new(),
+        warnings: vec![],
+    };
     let inputs = c.inputs(model, options)?;
     for node in &graph.nodes {
         c.node(node, policy).map_err(|e| e.at(format!("node '{}' ({})", node.name, node.op)))?;
@@ -240,8 +247,11 @@ pub fn fuse<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, target: usize)
         let out = steps[i].output;
         let fusable = matches!(&steps[i].kind, Kind::Linear(l, _) if l.fused().is_some());
         let readers: Vec<usize> = (0..steps.len()).filter(|&s| steps[s].inputs.contains(&out)).collect();
-        if let ([r], true) = (&readers[..], fusable && out != target && !tensors.parts[out] && !tensors.split[out]) {
-            let relu = matches!(&steps[*r].kind, Kind::Elementwise(f, _, rule) if f.is_relu() && !rule.splits());
+        if let ([r], true) =
+            (&readers[..], fusable && out != target && !tensors.parts[out] && !tensors.split[out])
+        {
+            let relu =
+                matches!(&steps[*r].kind, Kind::Elementwise(f, _, rule) if f.is_relu() && !rule.splits());
             if relu {
                 let step = steps.remove(*r);
                 steps.insert(i + 1, step);

@@ -50,7 +50,9 @@ fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>) -> Value {
         ),
         Kind::Elementwise(_, name, _) => ("element-wise", name.name()),
         Kind::Selection(_) => ("selection", if plan.policy.uses_reference() { "cross" } else { "gradient" }),
-        Kind::ClosedForm(_) => ("closed form", if plan.policy.uses_reference() { "exact" } else { "gradient" }),
+        Kind::ClosedForm(_) => {
+            ("closed form", if plan.policy.uses_reference() { "exact" } else { "gradient" })
+        }
     };
     json!({
         "node": s.name,

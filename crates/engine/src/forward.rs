@@ -148,7 +148,8 @@ impl<T: Real> Pairs<T> {
     /// Buffers for so many pairs.
     pub fn new(plan: &Plan<T>, lanes: usize) -> Self {
         let l = &plan.layout;
-        let record = |&(a, b): &(usize, usize)| (AlignedVec::zeroed(a * lanes), AlignedVec::zeroed(b * lanes));
+        let record =
+            |&(a, b): &(usize, usize)| (AlignedVec::zeroed(a * lanes), AlignedVec::zeroed(b * lanes));
         Pairs {
             values: l.reference.allocate(lanes),
             positive: l.parts.allocate(lanes),
@@ -354,13 +355,7 @@ impl<T: Real> PairPass<'_, T> {
         p.work = work;
     }
 
-    fn elementwise(
-        &self,
-        p: &mut Pairs<T>,
-        i: usize,
-        f: &dyn Elementwise<T>,
-        rule: &dyn Rule<T>,
-    ) {
+    fn elementwise(&self, p: &mut Pairs<T>, i: usize, f: &dyn Elementwise<T>, rule: &dyn Rule<T>) {
         let t = self.plan.steps[i].inputs[0];
         let n = self.len(t);
         let mut record = std::mem::take(&mut p.records[i]);

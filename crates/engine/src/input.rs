@@ -43,7 +43,9 @@ impl Input {
             Some(a) if shape.get(a) == Some(&LETTERS) => {
                 Some((shape[..a].iter().product(), shape[a + 1..].iter().product()))
             }
-            Some(a) => bail!(InvalidOption, "axis {a} of input '{name}' of shape {shape:?} has not length {LETTERS}"),
+            Some(a) => {
+                bail!(InvalidOption, "axis {a} of input '{name}' of shape {shape:?} has not length {LETTERS}")
+            }
             None => None,
         };
         let by_letter = encoding == Encoding::Codes

@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn overlapping_lives_never_share() {
         let life = |start, end, len| Some(Life { start, end, len });
-        let lives = [life(0, 2, 10), life(1, 3, 5), life(3, 4, 8), None, life(4, usize::MAX, 4), life(5, 6, 9)];
+        let lives =
+            [life(0, 2, 10), life(1, 3, 5), life(3, 4, 8), None, life(4, usize::MAX, 4), life(5, 6, 9)];
         let a = Assignment::new(&lives);
         for i in 0..lives.len() {
             for j in 0..i {

@@ -157,9 +157,11 @@ impl<T: Precision> Plan<T> {
     /// Bytes that one pair needs, and one example.
     pub fn lane_bytes(&self) -> (usize, usize) {
         let l = &self.layout;
-        let records: usize = l.records.iter().map(|r| r.0 + r.1).sum::<usize>() + l.winners.iter().sum::<usize>();
+        let records: usize =
+            l.records.iter().map(|r| r.0 + r.1).sum::<usize>() + l.winners.iter().sum::<usize>();
         let inputs: usize = self.inputs.iter().map(|i| i.len).sum::<usize>() * (1 + self.seeds.len());
-        let pair = l.reference.total() + l.parts.total() + l.multipliers.total() + l.negative.total() + records;
+        let pair =
+            l.reference.total() + l.parts.total() + l.multipliers.total() + l.negative.total() + records;
         let size = size_of::<T>();
         ((pair + inputs) * size, (l.tape.total() + inputs * self.references) * size)
     }
@@ -253,4 +255,3 @@ fn reference_count(options: &PlanOptions) -> Result<usize> {
     );
     Ok(most)
 }
-

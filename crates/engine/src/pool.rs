@@ -4,7 +4,6 @@
 //! next, so that a caller who keeps two batches in flight keeps all threads busy.
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 
 use deeplift_graph::{Code, Error};
 
@@ -50,10 +49,10 @@ impl Signal {
     }
 }
 
-/// A pool; dropping it ends its threads after the step they are in.
+/// A pool; dropping it ends its threads after the step they are in, without waiting for them.
 pub struct Pool {
     signal: Arc<Signal>,
-    threads: Vec<JoinHandle<()>>,
+    threads: usize,
 }
 
 impl Pool {
@@ -63,13 +62,13 @@ impl Pool {
     /// `INTERNAL` if the system refuses a thread.
     pub fn new(threads: usize) -> deeplift_graph::Result<Self> {
         let signal = Arc::new(Signal { queue: Mutex::default(), changed: Condvar::new() });
-        let mut pool = Pool { signal, threads: vec![] };
-        for i in 0..threads.max(1) {
+        let pool = Pool { signal, threads: threads.max(1) };
+        for i in 0..pool.threads {
             let signal = pool.signal.clone();
-            let thread = std::thread::Builder::new().name(format!("deeplift-{i}")).spawn(move || work(&signal));
-            match thread {
-                Ok(t) => pool.threads.push(t),
-                Err(e) => return Err(Error::new(Code::Internal, format!("cannot start a thread: {e}"))),
+            let thread =
+                std::thread::Builder::new().name(format!("deeplift-{i}")).spawn(move || work(&signal));
+            if let Err(e) = thread {
+                return Err(Error::new(Code::Internal, format!("cannot start a thread: {e}")));
             }
         }
         Ok(pool)
@@ -77,7 +76,7 @@ impl Pool {
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.threads.len()
+        self.threads
     }
 
     /// Queues a job.
@@ -97,13 +96,6 @@ impl Drop for Pool {
         self.signal.wake();
         for job in jobs {
             job.fail(Error::new(Code::Aborted, "the model was closed while scoring"));
-        }
-        let own = std::thread::current().id();
-        for t in self.threads.drain(..) {
-            // The last handle may be dropped on one of the pool's own threads, which cannot wait for itself.
-            if t.thread().id() != own {
-                let _ = t.join();
-            }
         }
     }
 }

@@ -237,9 +237,17 @@ fn check_values(input: &Input, values: &Values, first: u64) -> Result<()> {
     if let Some(at) = bad {
         let (example, index) = (first + (at / each) as u64, at % each);
         if matches!(values, Values::Codes(_)) {
-            bail!(InvalidSequence, "input '{}', example {example}: code at position {index} is above 4", input.name)
+            bail!(
+                InvalidSequence,
+                "input '{}', example {example}: code at position {index} is above 4",
+                input.name
+            )
         }
-        bail!(InvalidInput, "input '{}', example {example}: the value at index {index} is not finite", input.name)
+        bail!(
+            InvalidInput,
+            "input '{}', example {example}: the value at index {index} is not finite",
+            input.name
+        )
     }
     Ok(())
 }

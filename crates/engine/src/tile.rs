@@ -73,8 +73,15 @@ impl<T: Precision> ScoreJob<T> {
         let scores = program.allocate(batch.examples);
         let left = batch.examples.div_ceil(width);
         let state = Mutex::new(State { scores: Some(scores), left, done: Some(done) });
-        let job =
-            ScoreJob { program, batch, width, next: AtomicUsize::new(0), active: Mutex::default(), state, cancelled };
+        let job = ScoreJob {
+            program,
+            batch,
+            width,
+            next: AtomicUsize::new(0),
+            active: Mutex::default(),
+            state,
+            cancelled,
+        };
         if job.batch.examples == 0 {
             job.tile_finished();
         }
@@ -111,7 +118,15 @@ impl<T: Precision> ScoreJob<T> {
         let chunks: Vec<Vec<_>> = all.chunks(self.pair_lanes()).map(<[_]>::to_vec).collect();
         let n = chunks.len();
         let results = (0..n).map(|_| Mutex::new(None)).collect();
-        let tile = Tile { start, examples, tape, chunks, next: AtomicUsize::new(0), left: AtomicUsize::new(n), results };
+        let tile = Tile {
+            start,
+            examples,
+            tape,
+            chunks,
+            next: AtomicUsize::new(0),
+            left: AtomicUsize::new(n),
+            results,
+        };
         let tile = Arc::new(tile);
         lock(&self.active).push(tile.clone());
         Some(tile)
@@ -199,7 +214,8 @@ impl<T: Precision> ScoreJob<T> {
         let chunks: Vec<&Chunk<T>> = chunks.iter().filter_map(|c| c.as_ref()).collect();
         let size = self.pair_lanes();
         for e in 0..tile.examples {
-            let own = (0..plan.references).map(|r| e * plan.references + r).map(|p| (chunks[p / size], p % size));
+            let own =
+                (0..plan.references).map(|r| e * plan.references + r).map(|p| (chunks[p / size], p % size));
             let own: Vec<(&Chunk<T>, usize)> = own.collect();
             let pairs = ExamplePairs {
                 multipliers: plan
@@ -323,7 +339,10 @@ pub(crate) fn shuffled<T: Real>(
     let key = ShuffleKey { seed, example, shuffle: r as u64 };
     dinucleotide_shuffle(&all[e * n..][..n], key, policy, &mut codes, &mut ShuffleScratch::default())
         .map_err(|error| {
-            Error::new(deeplift_graph::Code::InvalidSequence, format!("input '{}', example {example}: {error}", input.name))
+            Error::new(
+                deeplift_graph::Code::InvalidSequence,
+                format!("input '{}', example {example}: {error}", input.name),
+            )
         })?;
     input.one_hot(&codes, out);
     Ok(())

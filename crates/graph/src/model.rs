@@ -108,7 +108,9 @@ impl Model {
 }
 
 fn value(v: WireValue) -> Result<Value> {
-    let dtype = DType::from_onnx(v.dtype).map_err(|e| e.at(format!("'{}'", v.name)))?;
+    // 0 is "not said"; such values are numbers in every model that was seen.
+    let dtype = DType::from_onnx(if v.dtype == 0 { 1 } else { v.dtype })
+        .map_err(|e| e.at(format!("'{}'", v.name)))?;
     let mut dims = Vec::new();
     for (axis, &d) in v.dims.iter().enumerate() {
         ensure!(d >= -1, InvalidModel, "'{}' has dimension {d} on axis {axis}", v.name);

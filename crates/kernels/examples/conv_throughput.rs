@@ -72,18 +72,19 @@ fn main() {
     cases.push(line(2114, 21, 1, 4, 64));
     cases.push(line(1000, 75, 1, 64, 1));
     cases.push(line(200, 7, 1, 50, 50));
+    cases.push(ConvGeometry { groups: 256, ..line(1000, 9, 1, 256, 256) });
     for isa in Isa::available().into_iter().rev() {
         let peak = isa.run(Peak);
         println!("{isa:>6} peak {peak:.1} GFLOP/s");
         for g in &cases {
             let name = format!(
-                "{}->{} k{} d{} L{}",
-                g.in_channels, g.out_channels, g.kernel[2], g.dilation[2], g.input[2]
+                "{}->{} k{} d{} L{} g{}",
+                g.in_channels, g.out_channels, g.kernel[2], g.dilation[2], g.input[2], g.groups
             );
             if !name.contains(&filter) {
                 continue;
             }
-            let flops = 2.0 * (g.output_len() * g.in_channels * g.kernel[2]) as f64;
+            let flops = 2.0 * (g.output_len() * g.in_channels / g.groups * g.kernel[2]) as f64;
             let fill =
                 |len: usize| (0..len).map(|i| ((i * 7919) % 101) as f32 / 101.0 - 0.5).collect::<Vec<f32>>();
             let (x, m, w) = (fill(g.input_len()), fill(g.output_len()), fill(g.weights_len()));

@@ -4,7 +4,6 @@
 //! that the compiler need not prove that the slices are distinct.
 
 use deeplift_simd::{Isa, Kernel, Simd};
-use std::array::from_fn;
 
 /// Values per array: one AVX-512 register of `f32`, two of `f64`.
 const LANES: usize = 16;
@@ -15,7 +14,12 @@ pub(crate) fn update<T: Copy>(y: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T, T)
     let ((ys, y), (xs, a), (zs, b)) =
         (y.as_chunks_mut::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for ((y, a), b) in ys.iter_mut().zip(xs).zip(zs) {
-        *y = from_fn(|i| f(y[i], a[i], b[i]));
+        let (old, a, b) = (*y, *a, *b);
+        let mut new = old;
+        for i in 0..LANES {
+            new[i] = f(old[i], a[i], b[i]);
+        }
+        *y = new;
     }
     for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
         *y = f(*y, *a, *b);

@@ -26,7 +26,13 @@ impl<T: Real, F: Function<T>> Kernel for Update<'_, T, F> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let f = self.f;
-        update(self.y, self.a, self.b, |y, a, b| f.value(simd, y, a, b));
+        update(
+            self.y,
+            self.a,
+            self.b,
+            #[inline(always)]
+            |y, a, b| f.value(simd, y, a, b),
+        );
     }
 }
 

@@ -4,6 +4,9 @@ use crate::chunks::{update, vectorised};
 use deeplift_simd::Real;
 use std::ops::Range;
 
+/// Channels whose winners are found together: one AVX-512 register of `f32`.
+const CHUNK: usize = 16;
+
 /// Shapes of a pooling over three spatial axes (leading ones for fewer), channels-last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolGeometry {
@@ -73,6 +76,27 @@ impl PoolGeometry {
         }
     }
 
+    /// First maxima of `count` channels of a window, from channel `first` on.
+    #[inline(always)]
+    fn winners<T: Real>(&self, window: &Window, x: &[T], first: usize, count: usize) -> [u32; CHUNK] {
+        let (mut best, mut winners) = ([T::NEG_INFINITY; CHUNK], [u32::MAX; CHUNK]);
+        let mut is_first = true;
+        self.for_each_cell(
+            window,
+            #[inline(always)]
+            |cell| {
+                let start = cell * self.channels + first;
+                for (i, value) in x[start..][..count].iter().enumerate() {
+                    let wins = is_first || *value > best[i];
+                    best[i] = if wins { *value } else { best[i] };
+                    winners[i] = if wins { (start + i) as u32 } else { winners[i] };
+                }
+                is_first = false;
+            },
+        );
+        winners
+    }
+
     fn check(&self, x: usize, y: usize) {
         assert_eq!(x, self.input_len(), "pooling: input of {self:?}");
         assert_eq!(y, self.output_len(), "pooling: output of {self:?}");
@@ -97,14 +121,21 @@ pub fn max_pool<T: Real>(g: &PoolGeometry, x: &[T], y: &mut [T]) {
     vectorised(
         #[inline(always)]
         || {
-            g.for_each_window(|to, window| {
-                let y = &mut y[to * c..][..c];
-                y.fill(T::NEG_INFINITY);
-                g.for_each_cell(&window, |cell| {
-                    let x = &x[cell * c..][..c];
-                    update(y, x, x, |y, x, _| x.max(y));
-                });
-            });
+            g.for_each_window(
+                #[inline(always)]
+                |to, window| {
+                    let y = &mut y[to * c..][..c];
+                    y.fill(T::NEG_INFINITY);
+                    g.for_each_cell(
+                        &window,
+                        #[inline(always)]
+                        |cell| {
+                            let x = &x[cell * c..][..c];
+                            update(y, x, x, |y, x, _| x.max(y));
+                        },
+                    );
+                },
+            );
         },
     );
 }
@@ -118,21 +149,23 @@ pub fn max_pool<T: Real>(g: &PoolGeometry, x: &[T], y: &mut [T]) {
 pub fn max_pool_winners<T: Real>(g: &PoolGeometry, x: &[T], winners: &mut [u32]) {
     g.check(x.len(), winners.len());
     assert!(u32::try_from(x.len()).is_ok(), "pooling: a lane of {} elements has no 32-bit index", x.len());
-    let c = g.channels;
-    g.for_each_window(|to, window| {
-        let winners = &mut winners[to * c..][..c];
-        let mut is_first = true;
-        winners.fill(u32::MAX);
-        g.for_each_cell(&window, |cell| {
-            for (channel, winner) in winners.iter_mut().enumerate() {
-                let candidate = cell * c + channel;
-                if is_first || x[candidate] > x[*winner as usize] {
-                    *winner = candidate as u32;
-                }
-            }
-            is_first = false;
-        });
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            g.for_each_window(
+                #[inline(always)]
+                |to, window| {
+                    let winners = &mut winners[to * g.channels..][..g.channels];
+                    let (chunks, rest) = winners.as_chunks_mut::<CHUNK>();
+                    let done = chunks.len() * CHUNK;
+                    for (i, chunk) in chunks.iter_mut().enumerate() {
+                        *chunk = g.winners(&window, x, i * CHUNK, CHUNK);
+                    }
+                    rest.copy_from_slice(&g.winners(&window, x, done, rest.len())[..rest.len()]);
+                },
+            );
+        },
+    );
 }
 
 /// Average pooling with the divisor of every window worked out once.
@@ -176,15 +209,22 @@ impl<T: Real> AveragePool<T> {
         vectorised(
             #[inline(always)]
             || {
-                g.for_each_window(|to, window| {
-                    let y = &mut y[to * c..][..c];
-                    y.fill(T::ZERO);
-                    g.for_each_cell(&window, |cell| {
-                        let x = &x[cell * c..][..c];
-                        update(y, x, x, |y, x, _| y + x);
-                    });
-                    y.iter_mut().for_each(|y| *y *= self.weights[to]);
-                });
+                g.for_each_window(
+                    #[inline(always)]
+                    |to, window| {
+                        let y = &mut y[to * c..][..c];
+                        y.fill(T::ZERO);
+                        g.for_each_cell(
+                            &window,
+                            #[inline(always)]
+                            |cell| {
+                                let x = &x[cell * c..][..c];
+                                update(y, x, x, |y, x, _| y + x);
+                            },
+                        );
+                        y.iter_mut().for_each(|y| *y *= self.weights[to]);
+                    },
+                );
             },
         );
     }
@@ -202,12 +242,19 @@ impl<T: Real> AveragePool<T> {
         vectorised(
             #[inline(always)]
             || {
-                g.for_each_window(|to, window| {
-                    let (my, weight) = (&my[to * c..][..c], self.weights[to]);
-                    g.for_each_cell(&window, |cell| {
-                        update(&mut mx[cell * c..][..c], my, my, |mx, my, _| mx + my * weight);
-                    });
-                });
+                g.for_each_window(
+                    #[inline(always)]
+                    |to, window| {
+                        let (my, weight) = (&my[to * c..][..c], self.weights[to]);
+                        g.for_each_cell(
+                            &window,
+                            #[inline(always)]
+                            |cell| {
+                                update(&mut mx[cell * c..][..c], my, my, |mx, my, _| mx + my * weight);
+                            },
+                        );
+                    },
+                );
             },
         );
     }

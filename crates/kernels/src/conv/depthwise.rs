@@ -4,8 +4,9 @@ use super::axis::Axis;
 use crate::Epilogue;
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd};
 
-/// Channels accumulated at a time: four AVX-512 registers of `f32`, to hide the latency of the additions.
-const CHANNELS: usize = 64;
+/// Channels summed at a time: four AVX-512 registers of `f32` hide the latency of the additions, and one.
+const WIDE: usize = 64;
+const NARROW: usize = 16;
 
 /// A depthwise convolution, or one phase of its adjoint.
 #[derive(Clone, Debug)]
@@ -57,25 +58,42 @@ impl<T: Real> Depthwise<T> {
         }
     }
 
-    /// Adds the products of channels `first..first + acc.len()` of output `j` to `acc`, tap by tap.
+    /// Sums of `N` channels of output `j`, from channel `first` on, tap by tap.
     #[inline(always)]
-    fn accumulate<S: Simd>(&self, simd: S, x: &[T], j: [usize; 3], first: usize, acc: &mut [T]) {
+    fn sums<S: Simd, const N: usize>(&self, simd: S, x: &[T], j: [usize; 3], first: usize) -> [T; N] {
         let axes = &self.axes;
+        let mut sums = [T::ZERO; N];
         let position = |a: usize, t: usize| axes[a].position(j[a], t) as usize;
         for t0 in axes[0].taps_inside(j[0]) {
             for t1 in axes[1].taps_inside(j[1]) {
                 let line = (position(0, t0) * axes[1].from_len + position(1, t1)) * axes[2].from_len;
-                for t2 in axes[2].taps_inside(j[2]) {
-                    let tap = (t0 * axes[1].taps.len() + t1) * axes[2].taps.len() + t2;
-                    let x = &x[(line + position(2, t2)) * self.channels + first..][..acc.len()];
-                    let w = &self.weights[tap * self.channels + first..][..acc.len()];
-                    for ((sum, x), w) in acc.iter_mut().zip(x).zip(w) {
-                        *sum = simd.fma(*x, *w, *sum);
+                let tap = (t0 * axes[1].taps.len() + t1) * axes[2].taps.len();
+                let inside = axes[2].taps_inside(j[2]);
+                let start = line + position(2, inside.start);
+                for (i, t2) in inside.enumerate() {
+                    let from = (start + i * axes[2].tap_step) * self.channels + first;
+                    let x: [T; N] = array(&x[from..]);
+                    let w: [T; N] = array(&self.weights[(tap + t2) * self.channels + first..]);
+                    for c in 0..N {
+                        sums[c] = simd.fma(x[c], w[c], sums[c]);
                     }
                 }
             }
         }
+        if !self.bias.is_empty() {
+            let bias: [T; N] = array(&self.bias[first..]);
+            for c in 0..N {
+                sums[c] += bias[c];
+            }
+        }
+        sums
     }
+}
+
+/// The first `N` values.
+#[inline(always)]
+fn array<T: Real, const N: usize>(values: &[T]) -> [T; N] {
+    *values.first_chunk().expect("channels are counted by the caller")
 }
 
 struct Run<'r, 'e, T: Real> {
@@ -91,22 +109,28 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
     fn run<S: Simd>(self, simd: S) {
         let Run { packed, x, epilogue } = self;
         let channels = packed.channels;
-        packed.for_each_output(|to, j| {
-            for first in (0..channels).step_by(CHANNELS) {
-                let mut acc = [T::ZERO; CHANNELS];
-                let count = CHANNELS.min(channels - first);
-                if count == CHANNELS {
-                    // The same loop with a constant width, so that the sums stay in registers.
-                    packed.accumulate(simd, x, j, first, &mut acc);
-                } else {
-                    packed.accumulate(simd, x, j, first, &mut acc[..count]);
+        packed.for_each_output(
+            #[inline(always)]
+            |to, j| {
+                let mut first = 0;
+                // Wide steps keep several sums in flight; narrow ones finish the channels. The chain of operations
+                // of one channel is the same in all.
+                while first + WIDE <= channels {
+                    let sums: [T; WIDE] = packed.sums(simd, x, j, first);
+                    epilogue.apply(to * channels + first, &sums);
+                    first += WIDE;
                 }
-                if !packed.bias.is_empty() {
-                    let bias = &packed.bias[first..][..count];
-                    acc.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += *bias);
+                while first + NARROW <= channels {
+                    let sums: [T; NARROW] = packed.sums(simd, x, j, first);
+                    epilogue.apply(to * channels + first, &sums);
+                    first += NARROW;
                 }
-                epilogue.apply(to * channels + first, &acc[..count]);
-            }
-        });
+                while first < channels {
+                    let sums: [T; 1] = packed.sums(simd, x, j, first);
+                    epilogue.apply(to * channels + first, &sums);
+                    first += 1;
+                }
+            },
+        );
     }
 }

@@ -1,0 +1,204 @@
+//! Models, plans and jobs as JavaScript classes.
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use deeplift_engine::describe::describe;
+use deeplift_engine::options::{PlanOptions, Precision};
+use deeplift_engine::pool::Pool;
+use deeplift_engine::score::{Batch, Program, Values};
+use deeplift_engine::tile::{Done, ScoreJob};
+use deeplift_graph::model::{Model, Value};
+use deeplift_graph::{Code, Error};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use serde_json::json;
+
+use crate::results::Results;
+use crate::wire::{self, get};
+use crate::{misuse, thrown};
+
+/// A validated model and its threads.
+#[napi]
+pub struct NativeModel {
+    model: Arc<Model>,
+    pool: Arc<Pool>,
+}
+
+/// A plan in one of the precisions.
+#[derive(Clone)]
+enum AnyProgram {
+    F32(Arc<Program<f32>>),
+    F64(Arc<Program<f64>>),
+}
+
+/// A plan and the threads it runs on.
+#[napi]
+pub struct NativePlan {
+    program: AnyProgram,
+    pool: Arc<Pool>,
+}
+
+/// Cancels the jobs that it was given to.
+#[napi]
+#[derive(Default)]
+pub struct CancelToken {
+    cancelled: Arc<AtomicBool>,
+}
+
+#[napi]
+impl CancelToken {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        CancelToken::default()
+    }
+
+    #[napi]
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+#[napi]
+impl NativeModel {
+    #[napi(constructor)]
+    pub fn new(model: Object, threads: u32) -> Result<Self> {
+        let model = Model::new(wire::model(&model)?).map_err(thrown)?;
+        let pool = Pool::new(threads as usize).map_err(thrown)?;
+        Ok(NativeModel { model: Arc::new(model), pool: Arc::new(pool) })
+    }
+
+    #[napi]
+    pub fn inspect(&self) -> String {
+        let m = &self.model;
+        let value = |v: &Value| {
+            json!({ "name": v.name, "dtype": format!("{:?}", v.dtype).to_lowercase(), "dims": v.dims,
+                    "dimNames": v.dim_names, "hasShape": v.has_shape })
+        };
+        let mut ops = std::collections::BTreeMap::<&str, usize>::new();
+        for n in &m.nodes {
+            *ops.entry(&n.op).or_default() += 1;
+        }
+        let parameters: usize = m.constants.values().filter(|c| c.dtype.is_float()).map(|c| c.len()).sum();
+        json!({
+            "inputs": m.inputs.iter().map(value).collect::<Vec<_>>(),
+            "outputs": m.outputs.iter().map(value).collect::<Vec<_>>(),
+            "nodes": m.nodes.len(),
+            "ops": ops,
+            "parameters": parameters,
+            "opset": m.opset,
+            "source": m.source,
+        })
+        .to_string()
+    }
+
+    /// Plans on a thread of its own: packing weights takes a while for large models.
+    #[napi(ts_return_type = "Promise<NativePlan>")]
+    pub fn plan<'e>(
+        &self,
+        env: &'e Env,
+        options: String,
+        shared: Vec<Option<TypedArray>>,
+    ) -> Result<Object<'e>> {
+        let options: PlanOptions =
+            serde_json::from_str(&options).map_err(|e| misuse(format!("plan options: {e}")))?;
+        let shared: Vec<Option<Values>> =
+            shared.iter().map(|s| s.as_ref().map(values).transpose()).collect::<Result<_>>()?;
+        let (model, pool) = (self.model.clone(), self.pool.clone());
+        let (deferred, promise) = env.create_deferred()?;
+        let make = move || {
+            Ok::<_, Error>(match options.precision {
+                Precision::Float32 => AnyProgram::F32(Arc::new(Program::new(&model, options, &shared)?)),
+                Precision::Float64 => AnyProgram::F64(Arc::new(Program::new(&model, options, &shared)?)),
+            })
+        };
+        let run = move || {
+            let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
+                Err(Error::new(
+                    Code::Internal,
+                    "planning failed by a defect of this package; please report it",
+                ))
+            });
+            match made {
+                Ok(program) => {
+                    deferred.resolve(Box::new(move |_| Ok(NativePlan { program, pool })) as Resolver<_>)
+                }
+                Err(e) => deferred.reject(thrown(e)),
+            }
+        };
+        let spawned = std::thread::Builder::new().name("deeplift-plan".into()).spawn(run);
+        spawned.map_err(|e| misuse(format!("cannot start a thread: {e}")))?;
+        Ok(promise)
+    }
+}
+
+/// Makes a JavaScript value on the JavaScript thread.
+type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;
+
+#[napi]
+impl NativePlan {
+    #[napi]
+    pub fn describe(&self) -> String {
+        match &self.program {
+            AnyProgram::F32(p) => describe(&p.plan),
+            AnyProgram::F64(p) => describe(&p.plan),
+        }
+        .to_string()
+    }
+
+    /// Copies the batch, queues it, and settles the promise from the thread that finishes it.
+    #[napi(ts_return_type = "Promise<NativeResult>")]
+    pub fn score<'e>(&self, env: &'e Env, batch: Object, cancel: &CancelToken) -> Result<Object<'e>> {
+        let batch = read_batch(&batch)?;
+        let token = cancel.cancelled.clone();
+        let cancelled = Box::new(move || token.load(Ordering::Relaxed));
+        let (deferred, promise) = env.create_deferred()?;
+        let settle = move |r: std::result::Result<Results, Error>| match r {
+            Ok(scores) => deferred.resolve(Box::new(move |_| Ok(scores)) as Resolver<_>),
+            Err(e) => deferred.reject(thrown(e)),
+        };
+        match &self.program {
+            AnyProgram::F32(p) => {
+                p.check(&batch).map_err(thrown)?;
+                let done: Done<f32> = Box::new(move |r| settle(r.map(Results::F32)));
+                self.pool.submit(Arc::new(ScoreJob::new(p.clone(), batch, cancelled, done)));
+            }
+            AnyProgram::F64(p) => {
+                p.check(&batch).map_err(thrown)?;
+                let done: Done<f64> = Box::new(move |r| settle(r.map(Results::F64)));
+                self.pool.submit(Arc::new(ScoreJob::new(p.clone(), batch, cancelled, done)));
+            }
+        }
+        Ok(promise)
+    }
+}
+
+fn read_batch(o: &Object) -> Result<Batch> {
+    let inputs: Vec<TypedArray> = get(o, "inputs")?;
+    let references: Vec<Option<TypedArray>> = get(o, "references")?;
+    Ok(Batch {
+        first: get::<i64>(o, "first")? as u64,
+        examples: get::<u32>(o, "examples")? as usize,
+        inputs: inputs.iter().map(values).collect::<Result<_>>()?,
+        references: references.iter().map(|r| r.as_ref().map(values).transpose()).collect::<Result<_>>()?,
+    })
+}
+
+/// Copies a typed array.
+fn values(a: &TypedArray) -> Result<Values> {
+    let bytes: &[u8] = &a.arraybuffer;
+    Ok(match a.typed_array_type {
+        TypedArrayType::Uint8 => Values::Codes(bytes.to_vec()),
+        TypedArrayType::Float32 => Values::F32(words(bytes, f32::from_ne_bytes)),
+        TypedArrayType::Float64 => Values::F64(words(bytes, f64::from_ne_bytes)),
+        other => {
+            return Err(misuse(format!(
+                "expected a Uint8Array, Float32Array or Float64Array, found {other:?}"
+            )))
+        }
+    })
+}
+
+fn words<const W: usize, T>(bytes: &[u8], read: impl Fn([u8; W]) -> T) -> Vec<T> {
+    bytes.chunks_exact(W).map(|c| read(c.try_into().expect("chunks_exact"))).collect()
+}
