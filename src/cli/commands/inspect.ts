@@ -1,0 +1,147 @@
+/** `deeplift inspect`: what a model takes and gives, what can be explained, and how it would be. */
+
+import type { Command } from 'commander'
+import { DeepLiftError } from '../../errors.js'
+import type { DeepLift } from '../../model.js'
+import type { DescribeOptions } from '../../options/score-options.js'
+import type { TensorInfo } from '../../options/tensor-info.js'
+import type { PlanDescription } from '../../plan.js'
+import { showShape } from '../../tensor.js'
+import { parseCount, parseRule, parseTarget } from '../arguments.js'
+import { createReporter, table, withPrefix } from '../console.js'
+import { addModelOptions, collect, loadModel, type ModelArguments } from '../model-options.js'
+
+interface Arguments extends ModelArguments {
+  plan?: boolean
+  target?: string
+  rule?: string
+  override?: string[]
+  shape?: string[]
+  json?: boolean
+}
+
+/** Whether one output can be explained, and if not, why. */
+interface OutputVerdict extends TensorInfo {
+  explainable: boolean
+  reason?: string
+}
+
+export function addInspectCommand(program: Command): void {
+  const command = program
+    .command('inspect')
+    .description('show inputs, outputs, operators, and what can be explained')
+    .argument('<model>', 'ONNX file')
+    .option('--plan', 'show every step with its rule and arithmetic')
+    .option('--target <[output:]index>', 'target of the plan (default: the first value of the first output)')
+    .option('--rule <rule>', 'rule of the plan (default: rescale)')
+    .option(
+      '--override <node=rule>',
+      'another rule for the nodes of this name; * matches any characters',
+      collect,
+    )
+    .option('--shape <name=4,1000>', 'shape of one example, where the file leaves axes open', collect)
+    .option('--json', 'print JSON')
+  addModelOptions(command).action(async (path: string, options: Arguments) => {
+    await inspect(path, options)
+  })
+}
+
+async function inspect(path: string, options: Arguments): Promise<void> {
+  const reporter = createReporter(options.json === true)
+  const model = await loadModel(path, options)
+  const describe = describeOptions(options, model)
+  const outputs = await Promise.all(model.outputs.map((output) => judge(output, model, describe)))
+  // What was asked for explicitly is an error if it fails; the default plan is shown only if there is one.
+  const asked = options.plan || options.target !== undefined
+  const target = options.target === undefined ? undefined : parseTarget(options.target, model.outputs)
+  const first = outputs.find(({ explainable }) => explainable)
+  const plan =
+    asked || first
+      ? await model.describe({
+          ...describe,
+          target: target ?? { output: (first ?? outputs[0]!).name, index: 0 },
+        })
+      : undefined
+  const { inputs, info } = model
+  reporter.result(() => asText(model, outputs, plan, options.plan === true), {
+    ...info,
+    inputs,
+    outputs,
+    plan,
+  })
+  for (const warning of plan?.warnings ?? []) reporter.warn(warning)
+}
+
+function describeOptions(options: Arguments, model: DeepLift): DescribeOptions {
+  const rule = parseRule(options.rule, options.override ?? [])
+  const shapes = Object.fromEntries((options.shape ?? []).map((text) => parseShape(text, model)))
+  return {
+    shapes,
+    ...(rule !== undefined && { rule }),
+    ...(options.channelAxis !== undefined && {
+      channelAxis: parseCount(options.channelAxis, '--channel-axis', 1),
+    }),
+  }
+}
+
+function parseShape(text: string, { inputs }: DeepLift): [string, number[]] {
+  const at = text.lastIndexOf('=')
+  const name = at < 0 ? inputs[0]!.name : text.slice(0, at)
+  const shape = text.slice(at + 1).split(',')
+  return [name, shape.map((extent) => parseCount(extent, '--shape', 1))]
+}
+
+async function judge(output: TensorInfo, model: DeepLift, options: DescribeOptions): Promise<OutputVerdict> {
+  try {
+    await model.describe({ ...options, target: { output: output.name, index: 0 } })
+    return { ...output, explainable: true }
+  } catch (error) {
+    if (!(error instanceof DeepLiftError) || error.code === 'INTERNAL') throw error
+    return { ...output, explainable: false, reason: error.message }
+  }
+}
+
+function asText(
+  { info, inputs }: DeepLift,
+  outputs: readonly OutputVerdict[],
+  plan: PlanDescription | undefined,
+  steps: boolean,
+): string {
+  const ops = Object.entries(info.ops)
+    .sort(([, a], [, b]) => b - a)
+    .map(([op, count]) => (count === 1 ? op : `${op} ×${count}`))
+  const lines = [
+    `${info.source}: opset ${info.opset}, ${info.nodes} nodes, ${withPrefix(info.parameters, '')} parameters`,
+    ...inputs.map((input) => `input   ${signature(input)}`),
+    ...outputs.map(
+      (output) =>
+        `output  ${signature(output)}${output.explainable ? '' : `  cannot be explained: ${output.reason}`}`,
+    ),
+    `ops     ${ops.join(', ')}`,
+  ]
+  if (plan)
+    lines.push(
+      `plan    rule ${plan.rule}, ${plan.precision}, ${plan.isa}; ${withPrefix(plan.flopsPerPass, 'FLOP')} per pass, ` +
+        `${withPrefix(plan.memoryPerThread, 'B')} per thread, ${withPrefix(plan.weights, 'B')} of packed weights` +
+        `${plan.completeRule ? '' : '; contributions of this rule do not sum to the difference of the target'}`,
+    )
+  if (plan && steps) lines.push('', planTable(plan))
+  return lines.join('\n')
+}
+
+function signature({ name, dtype, shape }: TensorInfo): string {
+  return `${name}  ${dtype} ${showShape(shape)}`
+}
+
+function planTable({ steps }: PlanDescription): string {
+  const rows = steps.map(({ node, op, structure, rule, shape, flops, note }) => [
+    node,
+    op,
+    structure,
+    rule ?? '-',
+    showShape(shape),
+    withPrefix(flops, 'FLOP'),
+    note ?? '',
+  ])
+  return table([['node', 'op', 'structure', 'rule', 'shape', 'work', ''], ...rows], [5])
+}

@@ -1,0 +1,67 @@
+/**
+ * One .npz archive: `contributions`, `output`, `reference_output`, `completeness`; on request `hypothetical`,
+ * `multipliers`, `per_reference`; `names` for FASTA. With several inputs, `contributions.NAME` and so on.
+ */
+
+import { NpzWriter } from '../../io/npz-write.js'
+import type { FloatArray } from '../../native.js'
+import type { OutputName } from '../../options/score-options.js'
+import type { TensorRecord } from '../../records.js'
+import type { ScoreBatch } from '../../stream.js'
+import type { Tensor } from '../../tensor.js'
+import type { Sink } from './sink.js'
+
+const KEYS: Record<OutputName, string> = {
+  contributions: 'contributions',
+  hypothetical: 'hypothetical',
+  multipliers: 'multipliers',
+  perReference: 'per_reference',
+}
+
+/** The arrays of a batch by their key in the archive. */
+function arraysOf(batch: ScoreBatch<TensorRecord>): Map<string, Tensor<FloatArray>> {
+  const arrays = new Map<string, Tensor<FloatArray>>()
+  const inputs = Object.keys(batch.records[0]!.inputs)
+  for (const [output, key] of Object.entries(KEYS) as [OutputName, string][])
+    for (const [input, tensor] of Object.entries(batch[output]))
+      arrays.set(inputs.length === 1 ? key : `${key}.${input}`, tensor)
+  arrays.set('output', batch.output)
+  arrays.set('reference_output', batch.referenceOutput)
+  arrays.set('completeness', batch.completeness)
+  return arrays
+}
+
+export class NpzSink implements Sink {
+  readonly paths: readonly string[]
+  #writer: NpzWriter | undefined
+  readonly #names: string[] = []
+
+  constructor(private readonly path: string) {
+    this.paths = [path]
+  }
+
+  async write(batch: ScoreBatch<TensorRecord>): Promise<void> {
+    const arrays = arraysOf(batch)
+    // Shapes are known from the first batch on.
+    this.#writer ??= await NpzWriter.create(
+      this.path,
+      [...arrays].map(([key, { data, shape }]) => ({
+        key,
+        dtype: data instanceof Float64Array ? 'float64' : 'float32',
+        rowShape: shape.slice(1),
+      })),
+    )
+    for (const [key, { data }] of arrays) await this.#writer.append(key, data)
+    for (const { name } of batch.records) if (name !== undefined) this.#names.push(name)
+  }
+
+  async finish(): Promise<void> {
+    if (this.#names.length > 0)
+      this.#writer!.put('names', { dtype: 'string', shape: [this.#names.length], data: this.#names })
+    await this.#writer!.finish()
+  }
+
+  async abort(): Promise<void> {
+    await this.#writer?.abort()
+  }
+}
