@@ -4,7 +4,7 @@
 //! rows: the loops are, from the outside, blocks of `k`, panels of columns, tiles of rows. Between two blocks the
 //! sums so far of all rows and columns are kept in the scratch.
 
-use crate::chunks::update;
+use crate::chunks::update_row;
 use crate::{Epilogue, Scratch};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights, SUM_BLOCK};
 
@@ -128,10 +128,10 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
                     simd.tile(to - from, segments, [x, &[]], weights, &mut tile);
                     for (row, block) in (from..to).zip(tile.values().chunks_exact(columns)) {
                         let sum = &mut sums[row * width + first..][..columns];
-                        update(sum, block, block, |sum, block, _| sum + block);
+                        update_row(sum, block, block, |sum, block, _| sum + block);
                         if is_last {
                             let bias = &packed.bias[first..][..columns];
-                            update(sum, bias, bias, |sum, bias, _| sum + bias);
+                            update_row(sum, bias, bias, |sum, bias, _| sum + bias);
                             let valid = columns.min(packed.outputs - first);
                             epilogue.apply(row * packed.outputs + first, &sum[..valid]);
                         }

@@ -1,6 +1,6 @@
 //! What happens to a finished accumulator while it is still in cache.
 
-use crate::chunks::update;
+use crate::chunks::update_row;
 use deeplift_simd::{Real, Simd};
 
 /// What to do with the finished accumulators `acc` (bias included) of one lane, or of all rows.
@@ -113,22 +113,22 @@ impl<T: Real> Epilogue<'_, T> {
         let range = at..at + acc.len();
         match self {
             Epilogue::Store { out } => out[range].copy_from_slice(acc),
-            Epilogue::Add { out } => update(&mut out[range], acc, acc, |y, a, _| y + a),
+            Epilogue::Add { out } => update_row(&mut out[range], acc, acc, |y, a, _| y + a),
             Epilogue::Relu { out, pre } => {
                 if let Some(pre) = pre {
                     pre[range.clone()].copy_from_slice(acc);
                 }
-                update(&mut out[range], acc, acc, |_, a, _| a.max(T::ZERO));
+                update_row(&mut out[range], acc, acc, |_, a, _| a.max(T::ZERO));
             }
             Epilogue::ReluRatio { out, ratio, actual } => {
-                update(&mut out[range.clone()], acc, acc, |_, a, _| a.max(T::ZERO));
-                update(&mut ratio[range.clone()], acc, &actual[range], |_, a, z| relu_ratio(z, a));
+                update_row(&mut out[range.clone()], acc, acc, |_, a, _| a.max(T::ZERO));
+                update_row(&mut ratio[range.clone()], acc, &actual[range], |_, a, z| relu_ratio(z, a));
             }
             Epilogue::Scale { out, ratio } => {
-                update(&mut out[range.clone()], acc, &ratio[range], |_, a, r| a * r);
+                update_row(&mut out[range.clone()], acc, &ratio[range], |_, a, r| a * r);
             }
             Epilogue::AddScale { out, ratio } => {
-                update(&mut out[range.clone()], acc, &ratio[range], |y, a, r| (y + a) * r);
+                update_row(&mut out[range.clone()], acc, &ratio[range], |y, a, r| (y + a) * r);
             }
         }
     }

@@ -134,32 +134,38 @@ impl<T: Real, B: Fn(T, T) -> bool> Fold<T> for Best<T, B> {
 /// The position of the first best value.
 struct FirstBest<B>(B);
 
+/// Position of an accumulator that has seen no value.
+const NOWHERE: u32 = u32::MAX;
+
 impl<T: Real, B: Fn(T, T) -> bool> Fold<T> for FirstBest<B> {
-    /// No value yet, or the best value and its position.
-    type State = Option<(T, u32)>;
+    /// The best value and its position.
+    type State = (T, u32);
     type Output = u32;
     #[inline(always)]
-    fn start(&self) -> Self::State {
-        None
+    fn start(&self) -> (T, u32) {
+        (T::ZERO, NOWHERE)
     }
     #[inline(always)]
-    fn step(&self, state: Self::State, value: T, at: usize) -> Self::State {
-        match state {
-            Some((best, _)) if !(self.0)(value, best) => state,
-            _ => Some((value, at as u32)),
+    fn step(&self, (best, first): (T, u32), value: T, at: usize) -> (T, u32) {
+        let wins = (self.0)(value, best) | (first == NOWHERE);
+        (if wins { value } else { best }, if wins { at as u32 } else { first })
+    }
+    #[inline(always)]
+    fn merge(&self, a: (T, u32), b: (T, u32)) -> (T, u32) {
+        let b_wins = a.1 == NOWHERE || (self.0)(b.0, a.0) || (b.0 == a.0 && b.1 < a.1);
+        if b.1 != NOWHERE && b_wins {
+            b
+        } else {
+            a
         }
     }
     #[inline(always)]
-    fn merge(&self, a: Self::State, b: Self::State) -> Self::State {
-        match (a, b) {
-            (Some(x), Some(y)) if (self.0)(y.0, x.0) || (y.0 == x.0 && y.1 < x.1) => b,
-            (None, _) => b,
-            _ => a,
+    fn finish(&self, (_, first): (T, u32)) -> u32 {
+        if first == NOWHERE {
+            0
+        } else {
+            first
         }
-    }
-    #[inline(always)]
-    fn finish(&self, state: Self::State) -> u32 {
-        state.map_or(0, |(_, at)| at)
     }
 }
 
