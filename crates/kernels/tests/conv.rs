@@ -131,6 +131,9 @@ fn named_geometries_agree_with_the_oracle() {
         line((40, 40), (3, 1, 1, 1), (64, 96, 2)),
         line((40, 20), (5, 2, 1, 2), (130, 130, 130)),
         line((40, 18), (5, 2, 2, 2), (6, 12, 6)),
+        // Windows that lie wholly in the padding, before and after.
+        line((4, 16), (3, 1, 2, 8), (20, 20, 20)),
+        line((4, 16), (3, 1, 2, 8), (20, 20, 1)),
         // Images.
         ConvGeometry {
             input: [1, 28, 28],

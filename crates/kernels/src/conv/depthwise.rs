@@ -68,10 +68,8 @@ impl<T: Real> Depthwise<T> {
             for t1 in axes[1].taps_inside(j[1]) {
                 let line = (position(0, t0) * axes[1].from_len + position(1, t1)) * axes[2].from_len;
                 let tap = (t0 * axes[1].taps.len() + t1) * axes[2].taps.len();
-                let inside = axes[2].taps_inside(j[2]);
-                let start = line + position(2, inside.start);
-                for (i, t2) in inside.enumerate() {
-                    let from = (start + i * axes[2].tap_step) * self.channels + first;
+                for t2 in axes[2].taps_inside(j[2]) {
+                    let from = (line + position(2, t2)) * self.channels + first;
                     let x: [T; N] = array(&x[from..]);
                     let w: [T; N] = array(&self.weights[(tap + t2) * self.channels + first..]);
                     for c in 0..N {
