@@ -1,7 +1,7 @@
 /** Native batches from tensors: checked, and converted only where native code needs another form. */
 
 import { DeepLiftError } from './errors.js'
-import { type JobInput, notCode, writeReference } from './job.js'
+import { allocate, type JobInput, notCode, writeReference } from './job.js'
 import type { FloatArray, NativeBatch, Precision } from './native.js'
 import { codesFromOneHot, firstNotCode, firstNotFinite } from './one-hot.js'
 import { LETTERS } from './options/layout.js'
@@ -70,10 +70,6 @@ export function referenceValues(
   return all
 }
 
-export function allocate(length: number, precision: Precision): FloatArray {
-  return precision === 'float64' ? new Float64Array(length) : new Float32Array(length)
-}
-
 function convert(values: FloatArray, precision: Precision): FloatArray {
   if (precision === 'float64') return values instanceof Float64Array ? values : Float64Array.from(values)
   return values instanceof Float32Array ? values : Float32Array.from(values)
@@ -107,18 +103,9 @@ export function* tensorBatches(
       references: inputs.map((input) => {
         const { native, values } = input.reference
         if (native.kind !== 'perExample') return undefined
-        const { tensor, shared } = values!
-        const own = shared ? repeat(tensor.data, count) : rows(tensor.data)
-        return referenceValues(own, input, count, precision, nameOf)
+        return referenceValues(rows(values!.tensor.data), input, count, precision, nameOf)
       }),
     }
     yield { native, offset }
   }
-}
-
-/** `values`, `times` times in a row. */
-export function repeat(values: TensorData, times: number): TensorData {
-  const all = new (values.constructor as Float64ArrayConstructor)(values.length * times)
-  for (let index = 0; index < times; index++) all.set(values, index * values.length)
-  return all
 }

@@ -1,8 +1,7 @@
 /** The results of many native calls in one tensor per output, allocated once. */
 
-import { allocate } from './batches.js'
 import { DeepLiftError } from './errors.js'
-import type { Job } from './job.js'
+import { allocate, type Job } from './job.js'
 import type { NativeResult } from './native.js'
 import { OUTPUT_NAMES } from './options/score-options.js'
 import type { Computed } from './pipeline.js'

@@ -25,7 +25,7 @@ export type {
   StreamOptions,
 } from './options/score-options.js'
 export type { Target, TargetObject } from './options/target.js'
-export type { TensorInfo } from './options/tensor-info.js'
+export type { InputInfo, OpenShape, TensorInfo } from './options/tensor-info.js'
 export { contributionLogo, type LogoOptions } from './output/logo.js'
 export type { PlanDescription, PlanStep } from './plan.js'
 export type { Progress } from './progress.js'

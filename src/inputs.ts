@@ -12,7 +12,7 @@ import {
   sequenceShape,
 } from './options/layout.js'
 import type { PlanChoices } from './options/score-options.js'
-import type { TensorInfo } from './options/tensor-info.js'
+import type { InputInfo, OpenShape } from './options/tensor-info.js'
 import { checkTensor, showShape, type Tensor } from './tensor.js'
 
 /** Inputs of a model by name; each `[n, …]` with the same n, or `[n, length]` of base codes. */
@@ -28,7 +28,7 @@ export interface MatchedInputs {
 /** Checks the tensors of a call against the inputs of the model. */
 export function matchInputs(
   inputs: unknown,
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   channelAxis: PlanChoices['channelAxis'],
 ): MatchedInputs {
   const values = checkNames(inputs, expected, 'inputs')
@@ -49,7 +49,7 @@ export function matchInputs(
 
 export function checkNames(
   inputs: unknown,
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   where: string,
 ): Record<string, unknown> {
   const names = expected.map(({ name }) => name)
@@ -74,7 +74,7 @@ export function checkNames(
 }
 
 function matchBatch(
-  info: TensorInfo,
+  info: InputInfo,
   { data, shape }: Tensor,
   channelAxis: PlanChoices['channelAxis'],
 ): GivenInput {
@@ -99,7 +99,7 @@ function matchBatch(
 
 /** The layout of an input that is given as `length` base codes. */
 export function matchCodes(
-  info: TensorInfo,
+  info: InputInfo,
   length: number,
   channelAxis: number | undefined,
   found: string,
@@ -117,7 +117,7 @@ export function matchCodes(
 
 /** The layout of one example `{ data, shape }` without a batch axis. */
 export function matchExample(
-  info: TensorInfo,
+  info: InputInfo,
   tensor: Tensor,
   channelAxis: PlanChoices['channelAxis'],
 ): GivenInput {
@@ -136,7 +136,7 @@ export function matchExample(
 
 /** Layouts for a plan without data: from the file, or as given. */
 export function matchShapes(
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   shapes: Readonly<Record<string, readonly number[]>>,
   channelAxis: PlanChoices['channelAxis'],
 ): GivenInput[] {
@@ -160,7 +160,7 @@ export function matchShapes(
   })
 }
 
-function fits(shape: readonly number[], expected: readonly (number | string | null)[]): boolean {
+function fits(shape: readonly number[], expected: OpenShape): boolean {
   return (
     shape.length === expected.length &&
     shape.every((extent, axis) => typeof expected[axis] !== 'number' || expected[axis] === extent) &&
@@ -168,7 +168,7 @@ function fits(shape: readonly number[], expected: readonly (number | string | nu
   )
 }
 
-function mismatch({ name, shape }: TensorInfo, found: readonly number[], why?: string): DeepLiftError {
+function mismatch({ name, shape }: InputInfo, found: readonly number[], why?: string): DeepLiftError {
   return new DeepLiftError(
     'INVALID_INPUT',
     `input ${JSON.stringify(name)}: expected the shape ${showShape(shape)}, found ${showShape(found)}` +

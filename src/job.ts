@@ -1,7 +1,7 @@
 /** A job: a plan, the inputs it takes, and the number of examples that one native call gets. */
 
 import { DeepLiftError } from './errors.js'
-import type { NativePlan, PlanOptions, Precision } from './native.js'
+import type { FloatArray, NativePlan, PlanOptions, Precision } from './native.js'
 import { firstNotCode, firstNotFinite, oneHotFromCodes } from './one-hot.js'
 import { type Layout, LETTERS } from './options/layout.js'
 import { assignReferences, type ResolvedReference, resolveReference } from './options/references.js'
@@ -56,8 +56,7 @@ export async function createJob(
   )
   const { precision, several, targets, outputs } = choices
   const inputs = given.map(({ layout, codes, fromRecord }): JobInput => {
-    const resolved = resolveReference(specs.get(layout.name)!, layout, settings.examples, fromRecord)
-    const reference = inPrecision(resolved, precision)
+    const reference = resolveReference(specs.get(layout.name)!, layout, settings.examples, fromRecord)
     const encoding = codes || reference.native.kind === 'dinucleotide' ? 'codes' : 'float'
     return { layout, encoding, reference }
   })
@@ -81,24 +80,18 @@ export async function createJob(
     precision,
     references: inputs.map(({ reference }) => reference.native),
     outputs,
-    memory: settings.memory,
+    // The budget is for the whole plan, the engine's for one thread.
+    memory: Math.floor(settings.memory / settings.threads),
   }
   const references = referenceCount(inputs)
-  const shared: (Float32Array | undefined)[] = []
-  for (const input of inputs) shared.push(await sharedValues(input))
+  const shared: (FloatArray | undefined)[] = []
+  for (const input of inputs) shared.push(await sharedValues(input, precision))
   const plan = await plans.get(options, shared)
   const description = JSON.parse(plan.describe()) as PlanDescription
   const shape = { layouts: inputs.map(({ layout }) => layout), targets: targets.length, several, references }
   const batchSize =
     settings.batchSize ?? defaultBatchSize(inputs, shape, choices, description, settings.threads)
   return { plan, description, inputs, shape, precision, batchSize }
-}
-
-/** Native code takes shared references in float32; where that would round them, they are repeated instead. */
-function inPrecision(reference: ResolvedReference, precision: Precision): ResolvedReference {
-  const { values } = reference
-  const rounds = precision === 'float64' && values?.shared && values.tensor.data instanceof Float64Array
-  return rounds ? { native: { kind: 'perExample', count: values.count }, values } : reference
 }
 
 function referenceCount(inputs: readonly JobInput[]): number {
@@ -114,12 +107,15 @@ function referenceCount(inputs: readonly JobInput[]): number {
   return most
 }
 
-async function sharedValues({ layout, reference }: JobInput): Promise<Float32Array | undefined> {
+async function sharedValues(
+  { layout, reference }: JobInput,
+  precision: Precision,
+): Promise<FloatArray | undefined> {
   const { native, values } = reference
   if (native.kind !== 'shared') return undefined
   const { data } = values!.tensor
   const where = `references of input ${JSON.stringify(layout.name)}`
-  const floats = new Float32Array(native.count * layout.size)
+  const floats = allocate(native.count * layout.size, precision)
   for (let index = 0; index < native.count; index++) {
     // Thousands of shared references take a while to check.
     if (index % 256 === 255) await new Promise(setImmediate)
@@ -156,6 +152,10 @@ export function writeReference(
       'INVALID_INPUT',
       `${where()}: element ${wrong} is ${values[wrong]}; numbers are needed.`,
     )
+}
+
+export function allocate(length: number, precision: Precision): FloatArray {
+  return precision === 'float64' ? new Float64Array(length) : new Float32Array(length)
 }
 
 export function notCode(code: number, position: number, where: string): DeepLiftError {

@@ -22,7 +22,7 @@ import {
   type StreamOptions,
 } from './options/score-options.js'
 import { unknownOutput } from './options/target.js'
-import { type TensorInfo, toTensorInfo } from './options/tensor-info.js'
+import { type InputInfo, type TensorInfo, toInputInfo, toTensorInfo } from './options/tensor-info.js'
 import { computeBatches } from './pipeline.js'
 import { PlanCache, type PlanDescription } from './plan.js'
 import { ProgressMeter } from './progress.js'
@@ -58,7 +58,7 @@ export interface ModelInfo {
  */
 export class DeepLift {
   /** Names, types and shapes. */
-  readonly inputs: readonly TensorInfo[]
+  readonly inputs: readonly InputInfo[]
   readonly outputs: readonly TensorInfo[]
   readonly info: ModelInfo
   readonly #plans: PlanCache
@@ -67,7 +67,7 @@ export class DeepLift {
 
   private constructor(native: NativeModel, threads: number, memory: number) {
     const { inputs, outputs, ...info } = JSON.parse(native.inspect()) as NativeInspection
-    this.inputs = inputs.map(toTensorInfo)
+    this.inputs = inputs.map(toInputInfo)
     this.outputs = outputs.map(toTensorInfo)
     this.info = info
     this.#plans = new PlanCache(native)

@@ -17,7 +17,7 @@ export interface NativeModel {
   /** JSON of {@link NativeInspection}. */
   inspect(): string
   /** @param shared Per input, the reference tensors `[R, …]` of kind `shared`. */
-  plan(options: string, shared: (Float32Array | undefined)[]): Promise<NativePlan>
+  plan(options: string, shared: (FloatArray | undefined)[]): Promise<NativePlan>
 }
 
 export interface NativePlan {
@@ -53,6 +53,8 @@ export interface NativeTensorInfo {
   dtype: string
   dims: (number | null)[]
   dimNames: string[]
+  /** False where even the number of axes is unknown. */
+  hasShape: boolean
 }
 
 export interface PlanOptions {
@@ -67,7 +69,7 @@ export interface PlanOptions {
   precision: Precision
   references: NativeReference[]
   outputs: { contributions: boolean; hypothetical: boolean; multipliers: boolean; perReference: boolean }
-  /** Bytes. */
+  /** Bytes per thread. */
   memory: number
 }
 
@@ -109,6 +111,8 @@ export interface NativeResult {
 export interface NativeEnvironment {
   isa: string
   available: string[]
+  /** Why the instruction set asked for by DEEPLIFT_ISA is not used. */
+  problem: string | null
   version: string
   cpus: number
 }

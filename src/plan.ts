@@ -1,38 +1,43 @@
 /** Plans: what native code makes of a model and options, kept while they are asked for again. */
 
-import { fromNative, type NativeModel, type NativePlan, type PlanOptions } from './native.js'
+import { type FloatArray, fromNative, type NativeModel, type NativePlan, type PlanOptions } from './native.js'
 
 /** One step of a plan. */
 export interface PlanStep {
-  /** Name of the node in the file; of several that were fused, the last. */
+  /** Name of the node in the file. */
   node: string
   op: string
-  /** What rules see of the operation: linear, elementwise, selection … */
+  /** What rules see of the operation: convolution, dense, element-wise, selection … */
   structure: string
-  /** Null where the step is linear: every rule treats it alike. */
-  rule: string | null
+  /** How multipliers pass it. */
+  rule: string
+  /** For element-wise steps, what kind of layer feeds it; `genomics-default` chooses by it. */
+  fedBy: 'convolution' | 'dense' | 'other' | null
   /** Of its output, for one example. */
   shape: number[]
   /** Of one forward pass of one example. */
   flops: number
-  note?: string
+  /** Whether a rectifier is computed along with it. */
+  fused: boolean
 }
 
 /** A plan as data. */
 export interface PlanDescription {
-  inputs: unknown[]
-  targets: unknown[]
+  inputs: { name: string; shape: number[]; attributed: boolean }[]
+  target: { tensor: string; shape: number[]; targets: number }
   rule: string
   precision: string
   /** Instruction set in use. */
   isa: string
+  /** References per example. */
+  references: number
   steps: PlanStep[]
   /** Of one forward pass of one example. */
   flopsPerPass: number
   /** Bytes. */
   memoryPerThread: number
   /** Bytes of packed weights. */
-  weights: number
+  weightBytes: number
   /** Whether contributions sum to the difference of the target. */
   completeRule: boolean
   warnings: string[]
@@ -41,7 +46,7 @@ export interface PlanDescription {
 interface Entry {
   key: string
   /** A copy: the caller may change a tensor between two calls. */
-  shared: (Float32Array | undefined)[]
+  shared: (FloatArray | undefined)[]
   plan: Promise<NativePlan>
 }
 
@@ -54,7 +59,7 @@ export class PlanCache {
 
   constructor(private readonly model: NativeModel) {}
 
-  async get(options: PlanOptions, shared: readonly (Float32Array | undefined)[]): Promise<NativePlan> {
+  async get(options: PlanOptions, shared: readonly (FloatArray | undefined)[]): Promise<NativePlan> {
     const key = JSON.stringify(options)
     const found = this.#entries.find((entry) => entry.key === key && sameTensors(entry.shared, shared))
     const entry = found ?? this.#create(key, shared)
@@ -67,7 +72,7 @@ export class PlanCache {
     }
   }
 
-  #create(key: string, shared: readonly (Float32Array | undefined)[]): Entry {
+  #create(key: string, shared: readonly (FloatArray | undefined)[]): Entry {
     const copy = shared.map((tensor) => tensor?.slice())
     // An async function, so that what native code throws at once becomes a rejection too.
     const plan = (async () => await this.model.plan(key, copy))()
@@ -76,8 +81,8 @@ export class PlanCache {
 }
 
 function sameTensors(
-  a: readonly (Float32Array | undefined)[],
-  b: readonly (Float32Array | undefined)[],
+  a: readonly (FloatArray | undefined)[],
+  b: readonly (FloatArray | undefined)[],
 ): boolean {
   return a.every((tensor, index) => {
     const other = b[index]
@@ -86,6 +91,6 @@ function sameTensors(
   })
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+function bytesOf({ buffer, byteOffset, byteLength }: FloatArray): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }

@@ -8,7 +8,7 @@ import type { NativeBatch } from './native.js'
 import { show } from './options/check.js'
 import { LETTERS } from './options/layout.js'
 import type { PlanChoices } from './options/score-options.js'
-import type { TensorInfo } from './options/tensor-info.js'
+import type { InputInfo } from './options/tensor-info.js'
 import { checkTensor, showShape, type Tensor, type TensorData } from './tensor.js'
 
 /** A sequence, for a model with one input that takes sequences. */
@@ -44,7 +44,7 @@ export function recordName(record: unknown, number: number): string {
 }
 
 /** The tensors of one record, in the order of the model's inputs. */
-function tensorsOf(record: StreamRecord, expected: readonly TensorInfo[], where: string): Tensor[] {
+function tensorsOf(record: StreamRecord, expected: readonly InputInfo[], where: string): Tensor[] {
   if (typeof record !== 'object' || record === null)
     throw new DeepLiftError(
       'INVALID_INPUT',
@@ -72,7 +72,7 @@ function tensorsOf(record: StreamRecord, expected: readonly TensorInfo[], where:
 /** What the first record says about all of them. */
 export function layoutsOf(
   record: StreamRecord,
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   channelAxis: PlanChoices['channelAxis'],
 ): GivenInput[] {
   const where = recordName(record, 0)
@@ -99,7 +99,7 @@ export function layoutsOf(
  */
 export async function* recordBatches<R extends StreamRecord>(
   job: Job,
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   first: R,
   source: Iterator<R> | AsyncIterator<R>,
   firstExample: number,
@@ -137,7 +137,7 @@ export async function* recordBatches<R extends StreamRecord>(
 function checkedRow(
   record: StreamRecord,
   inputs: readonly JobInput[],
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   number: number,
 ): Tensor[] {
   const where = recordName(record, number)
@@ -178,11 +178,9 @@ function gather(
       return inputValues(join(parts, nameOf), input, examples, job.precision, nameOf)
     }),
     references: job.inputs.map((input) => {
-      const { native, values } = input.reference
+      const { native } = input.reference
       if (native.kind !== 'perExample') return undefined
-      const parts = values!.shared
-        ? records.map(() => values!.tensor.data)
-        : records.map((record, example) => recordReference(record, input, nameOf(example)))
+      const parts = records.map((record, example) => recordReference(record, input, nameOf(example)))
       return referenceValues(join(parts, nameOf), input, examples, job.precision, nameOf)
     }),
   }

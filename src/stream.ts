@@ -4,7 +4,7 @@ import { aborted, blame } from './caller.js'
 import { DeepLiftError } from './errors.js'
 import type { GivenInput, Job } from './job.js'
 import type { ResolvedChoices, ResolvedRun } from './options/score-options.js'
-import type { TensorInfo } from './options/tensor-info.js'
+import type { InputInfo } from './options/tensor-info.js'
 import { computeBatches } from './pipeline.js'
 import { ProgressMeter, worstOf } from './progress.js'
 import { layoutsOf, recordBatches, type StreamRecord } from './records.js'
@@ -28,7 +28,7 @@ export function isRecordSource(value: unknown): value is RecordSource<never> {
 
 export async function* streamScores<R extends StreamRecord>(
   source: RecordSource<R>,
-  expected: readonly TensorInfo[],
+  expected: readonly InputInfo[],
   choices: ResolvedChoices,
   run: ResolvedRun,
   createJob: (given: GivenInput[]) => Promise<Job>,

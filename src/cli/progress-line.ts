@@ -40,7 +40,7 @@ export function describeProgress(progress: Progress, total: number | undefined, 
   if (total !== undefined && total > 0) parts.push(`${Math.floor((100 * done) / total)}%`)
   parts.push(`${perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toPrecision(2)}/s`)
   if (total !== undefined) parts.push(`${duration(Math.max(0, total - done) / perSecond)} left`)
-  parts.push(`completeness ${worstCompleteness.toExponential(1)} or better`)
+  parts.push(`worst completeness ${worstCompleteness.toExponential(1)}`)
   return parts.join('  ')
 }
 

@@ -5,7 +5,7 @@ import { readFasta } from '../genomics/fasta.js'
 import type { LetterOptions } from '../genomics/letters.js'
 import { readBytes } from '../io/byte-source.js'
 import { NpyFile } from '../io/npy-read.js'
-import type { TensorInfo } from '../options/tensor-info.js'
+import type { InputInfo } from '../options/tensor-info.js'
 import type { TensorRecord } from '../records.js'
 import type { InputReferences } from '../references.js'
 import { showShape, sizeOf, type Tensor } from '../tensor.js'
@@ -31,7 +31,7 @@ interface RowReader {
 }
 
 export interface ExampleSettings {
-  inputs: readonly TensorInfo[]
+  inputs: readonly InputInfo[]
   fasta: string | undefined
   /** Path of a .npy file by input name. */
   files: ReadonlyMap<string, string>
@@ -85,7 +85,7 @@ export async function openExamples(settings: ExampleSettings): Promise<Examples>
   }
 }
 
-function inputRows({ name, shape }: TensorInfo, file: NpyFile): RowReader {
+function inputRows({ name, shape }: InputInfo, file: NpyFile): RowReader {
   const codes = isInteger(file) && file.shape.length === 2 && shape.length > 2
   const rank = codes ? 2 : shape.length
   if (file.shape.length !== rank)
@@ -116,7 +116,7 @@ function rowCount(rows: readonly RowReader[]): number | undefined {
  * References of a file, by its shape: `[n, R, …]` and `[n, …]` are per example, `[R, …]` and `[…]` shared by all.
  */
 async function fileReferences(
-  { name, shape }: TensorInfo,
+  { name, shape }: InputInfo,
   file: NpyFile,
   examples: number | undefined,
 ): Promise<RowReader | { tensor: Tensor }> {

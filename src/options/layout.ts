@@ -3,7 +3,7 @@
 import { DeepLiftError } from '../errors.js'
 import { showShape, sizeOf } from '../tensor.js'
 import { checkWholeNumber, invalidOption, show } from './check.js'
-import type { TensorInfo } from './tensor-info.js'
+import type { InputInfo, OpenShape } from './tensor-info.js'
 
 export const LETTERS = 4
 
@@ -34,7 +34,7 @@ export function layoutOf(
 }
 
 /** The axis of four letters: the only one of extent 4; of several the first axis, then the last. */
-function letterAxis(shape: readonly (number | string | null)[]): number | undefined {
+function letterAxis(shape: OpenShape): number | undefined {
   const axes = shape.flatMap((extent, axis) => (extent === LETTERS ? [axis] : []))
   if (axes.length <= 1 || axes[0] === 0) return axes[0]
   return axes.at(-1)
@@ -43,7 +43,7 @@ function letterAxis(shape: readonly (number | string | null)[]): number | undefi
 /** `channelAxis` as users give it counts the batch axis, as the shape of the input does. */
 export function resolveChannelAxis(
   option: number | Readonly<Record<string, number>> | undefined,
-  input: TensorInfo,
+  input: InputInfo,
 ): number | undefined {
   const axis = typeof option === 'object' && option !== null ? option[input.name] : option
   if (axis === undefined) return undefined
@@ -56,7 +56,7 @@ export function resolveChannelAxis(
 }
 
 /** The shape of one example of `length` positions, for inputs whose file leaves the length open. */
-export function sequenceShape(input: TensorInfo, length: number, channelAxis: number | undefined): number[] {
+export function sequenceShape(input: InputInfo, length: number, channelAxis: number | undefined): number[] {
   const shape = input.shape.slice(1)
   const axis = channelAxis ?? letterAxis(shape)
   if (axis === undefined)
@@ -83,7 +83,7 @@ export function sequenceShape(input: TensorInfo, length: number, channelAxis: nu
 }
 
 /** The shape of one example if the file fixes it. */
-export function fixedShape(input: TensorInfo): number[] | undefined {
+export function fixedShape(input: InputInfo): number[] | undefined {
   const shape = input.shape.slice(1)
   return shape.every((extent) => typeof extent === 'number') ? (shape as number[]) : undefined
 }

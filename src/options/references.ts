@@ -7,13 +7,11 @@ import { checkTensor, isTensor, showShape, type Tensor } from '../tensor.js'
 import { didYouMean, invalidOption, show } from './check.js'
 import { type Layout, LETTERS } from './layout.js'
 
-/** Values that differ from example to example, or are repeated for each. */
+/** Given values, of kind `shared` or `perExample`. */
 export interface ReferenceValues {
   tensor: Tensor
   /** References per example. */
   count: number
-  /** Whether all examples have the same. */
-  shared: boolean
 }
 
 export interface ResolvedReference {
@@ -142,7 +140,7 @@ function resolveRecord(
     throw new DeepLiftError('INVALID_INPUT', message)
   }
   const { count } = shared(tensor, layout, where).values!
-  return { native: { kind: 'perExample', count }, values: { tensor, count, shared: false } }
+  return { native: { kind: 'perExample', count }, values: { tensor, count } }
 }
 
 function guess(
@@ -170,7 +168,7 @@ function shared(tensor: Tensor, layout: Layout, where: string): ResolvedReferenc
     throw wrongShape(shape, [axes, ['R', ...axes]], where)
   const count = extra === 0 ? 1 : shape[0]!
   if (count === 0) throw wrongShape(shape, [['at least 1', ...axes]], where)
-  return { native: { kind: 'shared', count }, values: { tensor, count, shared: true } }
+  return { native: { kind: 'shared', count }, values: { tensor, count } }
 }
 
 /** `[n, …]` or `[n, R, …]`. */
@@ -198,7 +196,7 @@ function perExample(
     )
   const count = extra === 1 ? 1 : shape[1]!
   if (count === 0) throw wrongShape(shape, [[examples, 'at least 1', ...axes]], where)
-  return { native: { kind: 'perExample', count }, values: { tensor, count, shared: false } }
+  return { native: { kind: 'perExample', count }, values: { tensor, count } }
 }
 
 function endsWith(shape: readonly number[], axes: readonly number[]): boolean {

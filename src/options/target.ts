@@ -85,7 +85,9 @@ export function unknownOutput(name: string, outputs: readonly TensorInfo[]): str
 }
 
 function listOutputs(outputs: readonly TensorInfo[]): string {
-  const list = outputs.map(({ name, shape }) => `${JSON.stringify(name)} ${showShape(shape ?? [])}`)
+  const list = outputs.map(
+    ({ name, shape }) => `${JSON.stringify(name)} ${shape ? showShape(shape) : '(unknown shape)'}`,
+  )
   return `Outputs: ${list.join(', ')}.`
 }
 

@@ -51,9 +51,10 @@ function diagnose(): Diagnosis {
     problems.push(error.message)
   }
   if (native) {
-    if (forcedIsa !== null)
+    if (native.problem !== null) problems.push(native.problem)
+    else if (forcedIsa !== null)
       advice.push(`DEEPLIFT_ISA=${forcedIsa} is set, so ${native.isa} is used; unset it for the fastest`)
-    else if (native.isa === 'portable' || native.isa === 'scalar')
+    else if (native.isa === 'scalar')
       advice.push('no vector instruction set is in use: scoring is correct but several times slower')
   }
   const [cpu] = cpus()

@@ -122,7 +122,7 @@ function asText(
   if (plan)
     lines.push(
       `plan    rule ${plan.rule}, ${plan.precision}, ${plan.isa}; ${withPrefix(plan.flopsPerPass, 'FLOP')} per pass, ` +
-        `${withPrefix(plan.memoryPerThread, 'B')} per thread, ${withPrefix(plan.weights, 'B')} of packed weights` +
+        `${withPrefix(plan.memoryPerThread, 'B')} per thread, ${withPrefix(plan.weightBytes, 'B')} of packed weights` +
         `${plan.completeRule ? '' : '; contributions of this rule do not sum to the difference of the target'}`,
     )
   if (plan && steps) lines.push('', planTable(plan))
@@ -130,18 +130,18 @@ function asText(
 }
 
 function signature({ name, dtype, shape }: TensorInfo): string {
-  return `${name}  ${dtype} ${showShape(shape)}`
+  return `${name}  ${dtype} ${shape ? showShape(shape) : 'of unknown shape'}`
 }
 
 function planTable({ steps }: PlanDescription): string {
-  const rows = steps.map(({ node, op, structure, rule, shape, flops, note }) => [
+  const rows = steps.map(({ node, op, structure, rule, shape, flops, fused }) => [
     node,
     op,
     structure,
-    rule ?? '-',
+    rule,
     showShape(shape),
     withPrefix(flops, 'FLOP'),
-    note ?? '',
+    fused ? 'with Relu' : '',
   ])
   return table([['node', 'op', 'structure', 'rule', 'shape', 'work', ''], ...rows], [5])
 }
