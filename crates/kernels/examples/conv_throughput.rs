@@ -1,13 +1,16 @@
-//! Throughput of convolutions and of their adjoint on one thread, in GFLOP/s and as a share of the peak of fused
-//! multiply-adds, measured in the same process before and after each shape.
+//! Throughput of convolutions, their adjoint and dense layers on one thread, in GFLOP/s and as a share of the peak of
+//! multiply-adds on registers, which is measured anew before each shape.
+//!
+//! Products with padding are counted although they are skipped, so that large dilations may exceed 100 %.
 //!
 //! `cargo run --release -p deeplift-kernels --example conv_throughput [filter]`
 
 use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, PackedDense, Scratch};
-use deeplift_simd::{Isa, Kernel, Segment, Simd, Tile, Weights};
+use deeplift_simd::{Isa, Kernel, Simd};
 use std::time::Instant;
 
 /// Seconds per call: the best of several samples of at least 20 ms.
+#[inline(always)]
 fn time(mut work: impl FnMut()) -> f64 {
     work();
     let mut best = f64::INFINITY;
@@ -22,25 +25,38 @@ fn time(mut work: impl FnMut()) -> f64 {
     best
 }
 
-/// The largest tile on operands in L1.
-struct Peak;
+/// Multiply-adds on `LEN` independent values that stay in registers.
+struct Peak<const LEN: usize>;
 
-impl Kernel for Peak {
+impl<const LEN: usize> Kernel for Peak<LEN> {
     type Output = f64;
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f64 {
-        let (rows, columns, depth) = (S::ISA.tile_rows(), S::ISA.tile_columns::<f32>(), 128);
-        let (x, panel) = (vec![0.5f32; 2048], vec![0.5f32; depth * columns]);
-        let segments = [Segment { source: 0, start: 0, stride: 8, len: depth, weight: 0 }];
-        let mut tile = Tile::default();
-        let seconds = time(|| {
-            for _ in 0..1000 {
-                let weights = Weights { panel: &panel, bias: &[], columns };
-                simd.tile(rows, &segments, [&x, &[]], weights, &mut tile);
-            }
-        });
-        2000.0 * (rows * columns * depth) as f64 / seconds / 1e9
+        const STEPS: usize = 10_000;
+        let [factor, term] = std::hint::black_box([0.999f32, 0.001]);
+        let seconds = time(
+            #[inline(always)]
+            || {
+                let mut values = std::hint::black_box([0.5f32; LEN]);
+                for _ in 0..STEPS {
+                    for value in &mut values {
+                        *value = simd.fma(*value, factor, term);
+                    }
+                }
+                std::hint::black_box(values);
+            },
+        );
+        2.0 * (LEN * STEPS) as f64 / seconds / 1e9
+    }
+}
+
+/// GFLOP/s with twelve vectors in flight.
+fn peak(isa: Isa) -> f64 {
+    match isa {
+        Isa::Avx512 => isa.run(Peak::<192>),
+        Isa::Avx2 => isa.run(Peak::<96>),
+        Isa::Scalar => isa.run(Peak::<48>),
     }
 }
 
@@ -74,8 +90,7 @@ fn main() {
     cases.push(line(200, 7, 1, 50, 50));
     cases.push(ConvGeometry { groups: 256, ..line(1000, 9, 1, 256, 256) });
     for isa in Isa::available().into_iter().rev() {
-        let peak = isa.run(Peak);
-        println!("{isa:>6} peak {peak:.1} GFLOP/s");
+        println!("{isa:>6} peak {:.1} GFLOP/s", peak(isa));
         for g in &cases {
             let name = format!(
                 "{}->{} k{} d{} L{} g{}",
@@ -84,6 +99,7 @@ fn main() {
             if !name.contains(&filter) {
                 continue;
             }
+            let peak = peak(isa);
             let flops = 2.0 * (g.output_len() * g.in_channels / g.groups * g.kernel[2]) as f64;
             let fill =
                 |len: usize| (0..len).map(|i| ((i * 7919) % 101) as f32 / 101.0 - 0.5).collect::<Vec<f32>>();
@@ -110,6 +126,7 @@ fn main() {
                 continue;
             }
             let (x, w) = (vec![0.5f32; rows * k], vec![0.5f32; k * n]);
+            let peak = peak(isa);
             let packed = PackedDense::new(k, n, &w, &[], isa);
             let (mut y, mut scratch) = (vec![0.0; rows * n], Scratch::default());
             let seconds = time(|| packed.forward(rows, &x, Epilogue::Store { out: &mut y }, &mut scratch));
