@@ -37,7 +37,7 @@ export interface InputInfo extends TensorInfo {
 export function toTensorInfo({ name, dtype, dims, dimNames, hasShape }: NativeTensorInfo): TensorInfo {
   return {
     name,
-    dtype,
+    dtype: DTYPES[dtype] ?? dtype,
     shape: hasShape ? dims.map((extent, axis) => extent ?? (dimNames[axis] || null)) : null,
   }
 }
