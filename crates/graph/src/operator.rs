@@ -209,10 +209,6 @@ pub trait Linear<T: Real>: Send + Sync {
     );
     /// Positive and negative parts.
     fn parts(&self) -> Parts<T>;
-    /// Whether the adjoint for `port` is the identity (a residual connection).
-    fn passes(&self, _port: usize) -> bool {
-        false
-    }
     /// What kind of layer it is.
     fn kind(&self) -> LinearKind;
     /// Floating-point operations of one lane, counted densely.

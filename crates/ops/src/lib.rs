@@ -60,6 +60,8 @@ pub const TABLE: &[(&str, BuildFn)] = &[
     ("HardSigmoid", unary::hard_sigmoid::build),
     ("HardSwish", unary::hard_swish::build),
     ("Identity", layout::identity::build),
+    ("IsInf", shape::is_special::build),
+    ("IsNaN", shape::is_special::build),
     ("LeakyRelu", unary::leaky_relu::build),
     ("Less", shape::compare::build),
     ("LessOrEqual", shape::compare::build),

@@ -126,16 +126,26 @@ struct Kernel<T> {
     constant: Option<Vec<T>>,
 }
 
+impl<T: Real> Kernel<T> {
+    /// Whether an operand is added as it is.
+    fn plain(&self, port: usize) -> bool {
+        self.ports[port].index.is_none() && self.ports[port].sign == T::ONE
+    }
+}
+
 impl<T: Real> Linear<T> for Kernel<T> {
     fn forward(&self, lanes: usize, x: &[&[T]], y: &mut [T], _scratch: &mut Scratch<T>) {
         for lane in 0..lanes {
             let y = &mut y[lane * self.n..][..self.n];
+            let mut x = self.ports.iter().zip(x).map(|(port, x)| (port, &x[lane * port.len..][..port.len]));
             match &self.constant {
                 Some(c) => y.copy_from_slice(c),
+                None if self.ports.len() == 2 && self.plain(0) && self.plain(1) => {
+                    map::add(x.next().expect("two ports").1, x.next().expect("two ports").1, y);
+                }
                 None => y.fill(T::ZERO),
             }
-            for (port, x) in self.ports.iter().zip(x) {
-                let x = &x[lane * port.len..][..port.len];
+            for (port, x) in x {
                 match &port.index {
                     None if port.sign == T::ONE => map::add_assign(y, x),
                     None => map::axpy(port.sign, x, y),
@@ -158,6 +168,10 @@ impl<T: Real> Linear<T> for Kernel<T> {
         accumulate: bool,
         _scratch: &mut Scratch<T>,
     ) {
+        if !accumulate && self.plain(port) {
+            mx[..lanes * self.n].copy_from_slice(&my[..lanes * self.n]);
+            return;
+        }
         let port = &self.ports[port];
         if !accumulate {
             mx[..lanes * port.len].fill(T::ZERO);
@@ -186,10 +200,6 @@ impl<T: Real> Linear<T> for Kernel<T> {
             })
         };
         Parts { positive: of_sign(true), negative: of_sign(false) }
-    }
-
-    fn passes(&self, port: usize) -> bool {
-        self.ports[port].index.is_none() && self.ports[port].sign == T::ONE
     }
 
     fn kind(&self) -> LinearKind {

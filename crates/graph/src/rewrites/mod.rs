@@ -9,10 +9,12 @@ mod canonical;
 mod compose;
 mod fold_affine;
 mod layout;
+mod shifted;
 
 /// Brings a freshly bound graph into the form that plans are made from.
 pub fn canonicalise(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     canonical::run(graph, registry)?;
+    shifted::run(graph, registry)?;
     compose::run(graph, registry)?;
     fold_affine::run(graph, registry)?;
     layout::run(graph, registry)?;

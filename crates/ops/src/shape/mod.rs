@@ -11,6 +11,7 @@ pub mod compare;
 pub mod constant;
 pub mod constant_of_shape;
 pub mod extremum;
+pub mod is_special;
 pub mod logical;
 pub mod modulo;
 pub mod range;
