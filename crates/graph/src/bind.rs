@@ -8,8 +8,9 @@ use crate::model::{Model, ModelNode};
 use crate::operator::{fold_by_kernel, Build, Fact, Operator, Registry};
 use crate::{bail, ensure, Constant};
 
-/// Most elements of a tensor made by constant folding: no real model folds more than its weights.
-const MAX_FOLDED: usize = 1 << 28;
+/// Most elements of a tensor that is computed, at plan time or later: 1 GiB of float32. No real model comes near, and
+/// a number in a file must not decide how much memory is asked for.
+const MAX_COMPUTED: usize = 1 << 28;
 
 /// Shapes of the model's inputs, batch axis bound to 1.
 pub type InputShapes = HashMap<String, Vec<usize>>;
@@ -101,6 +102,15 @@ impl<'a> Binder<'a> {
         let inputs: Vec<Option<TensorId>> =
             n.inputs.iter().map(|t| (!t.is_empty()).then(|| self.by_name[t.as_str()])).collect();
         let operator = self.build(n, &n.op, &n.attrs, &inputs)?;
+        for f in operator.outputs() {
+            let count = element_count(&f.shape)?;
+            ensure!(
+                count <= MAX_COMPUTED,
+                UnsupportedModel,
+                "an output of shape {:?} has more than {MAX_COMPUTED} elements",
+                f.shape
+            );
+        }
         let facts: Vec<Option<&Fact>> = inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
         let constant = facts.iter().flatten().all(|f| f.constant.is_some());
         if constant || operator.folds_shapes() {
@@ -162,15 +172,6 @@ impl<'a> Binder<'a> {
     }
 
     fn fold(&self, n: &ModelNode, op: &dyn Operator, inputs: &[Option<TensorId>]) -> Result<Vec<Constant>> {
-        for f in op.outputs() {
-            let n = element_count(&f.shape)?;
-            ensure!(
-                n <= MAX_FOLDED,
-                InvalidModel,
-                "a constant of shape {:?} is too large to be real",
-                f.shape
-            );
-        }
         let constants: Vec<Option<&Constant>> = inputs.iter().map(|&t| self.graph.constant(t)).collect();
         if let Some(values) = op.fold(&constants)? {
             return Ok(values);

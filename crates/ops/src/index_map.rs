@@ -2,13 +2,29 @@
 //! Gather, Pad, Expand and Tile differ in the index and nothing else, and share this linear structure.
 use std::sync::Arc;
 
+use deeplift_graph::constant::element_count;
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
-use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::Scratch;
 use deeplift_simd::Real;
 
 /// Marks an output element that no input element reaches.
 pub const NOWHERE: u32 = u32::MAX;
+
+/// Most elements that an operator may move: an index is kept for each, and a number in a file must not decide how
+/// much memory that takes. The largest published models stay below 2^26.
+const MAX_MOVED: usize = 1 << 27;
+
+/// Checks the size of an output before an index is built for it.
+pub fn check_size(shape: &[usize]) -> Result<usize> {
+    let n = element_count(shape)?;
+    ensure!(
+        n <= MAX_MOVED,
+        UnsupportedModel,
+        "an output of shape {shape:?} has more than {MAX_MOVED} elements"
+    );
+    Ok(n)
+}
 
 /// An operator that moves elements.
 pub struct Moves {

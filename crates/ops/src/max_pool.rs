@@ -19,11 +19,10 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let (batch, input, channels, last) = spatial(cx)?;
     let w = Windows::read(cx, &input, &Windows::kernel_shape(cx)?)?;
     for a in 0..input.len() {
-        let extent = (w.kernel[a] - 1) * w.dilation[a] + 1;
         ensure!(
-            w.pad[a] < extent && w.pad_end[a] < extent,
+            (0..w.output[a]).all(|o| w.sees_input(a, o)),
             InvalidModel,
-            "padding {:?}/{:?} leaves windows of {:?} without an element",
+            "padding {:?}/{:?} leaves a window of {:?} without an element on spatial axis {a}",
             w.pad,
             w.pad_end,
             w.kernel

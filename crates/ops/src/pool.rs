@@ -126,6 +126,13 @@ impl Windows {
         Ok(w)
     }
 
+    /// Whether window `o` along axis `a` covers a position of the input.
+    pub fn sees_input(&self, a: usize, o: usize) -> bool {
+        let start = o * self.stride[a];
+        (0..self.kernel[a])
+            .any(|t| (self.pad[a]..self.pad[a] + self.input[a]).contains(&(start + t * self.dilation[a])))
+    }
+
     /// The attribute `kernel_shape`.
     pub fn kernel_shape(cx: &Build<'_>) -> Result<Vec<usize>> {
         let k = cx.ints("kernel_shape")?.unwrap_or_default();

@@ -1,6 +1,5 @@
 //! Expand: NumPy broadcasting to a shape that is known at plan time.
 use deeplift_graph::broadcast::{broadcast_shape, broadcast_strides, strided_index};
-use deeplift_graph::constant::element_count;
 use deeplift_graph::{ensure, Build, Fact, Operator, Result};
 
 /// The shape is a constant input and broadcasts with that of the data.
@@ -10,7 +9,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     ensure!(want.iter().all(|&d| d >= 0), InvalidModel, "shape {want:?} has a negative dimension");
     let want: Vec<usize> = want.iter().map(|&d| d as usize).collect();
     let shape = broadcast_shape(&x.shape, &want)?;
-    element_count(&shape)?;
+    crate::index_map::check_size(&shape)?;
     let index = strided_index(&shape, &broadcast_strides(&x.shape, &shape));
     Ok(Box::new(crate::index_map::Moves::new(Fact::data(shape, x.dtype), x.len(), index)))
 }

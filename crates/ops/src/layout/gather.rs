@@ -24,7 +24,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let mut shape = x.shape[..axis].to_vec();
     shape.extend(&indices.shape);
     shape.extend(&x.shape[axis + 1..]);
-    deeplift_graph::constant::element_count(&shape)?;
+    crate::index_map::check_size(&shape)?;
     let at = &at;
     let index: Vec<usize> = (0..outer)
         .flat_map(|o| at.iter().flat_map(move |&a| (0..inner).map(move |i| (o * n + a) * inner + i)))

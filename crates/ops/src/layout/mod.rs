@@ -84,7 +84,7 @@ pub(crate) fn walk(
     start: isize,
     steps: &[isize],
 ) -> Result<crate::index_map::Moves> {
-    element_count(&shape)?;
+    crate::index_map::check_size(&shape)?;
     let x = cx.input(0)?;
     let own = strides(&x.shape);
     let st: Vec<isize> = steps.iter().zip(&own).map(|(&s, &o)| s * o as isize).collect();

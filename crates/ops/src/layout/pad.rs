@@ -1,6 +1,5 @@
 //! Pad: constant, reflect, edge and wrap; negative amounts crop.
 use deeplift_graph::broadcast::{axis_index, strides};
-use deeplift_graph::constant::element_count;
 use deeplift_graph::operator::Permuted;
 use deeplift_graph::wire::Attribute;
 use deeplift_graph::{bail, ensure, Build, Constant, Fact, Operator, Result};
@@ -23,7 +22,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         ensure!(n >= 0, InvalidModel, "amounts {amounts:?} crop more than shape {:?} has", x.shape);
         shape.push(n as usize);
     }
-    let n = element_count(&shape)?;
+    let n = crate::index_map::check_size(&shape)?;
     let (own, new) = (strides(&x.shape), strides(&shape));
     let mut index = Vec::with_capacity(n);
     for i in 0..n {

@@ -1,6 +1,5 @@
 //! Tile: repeats along each axis.
 use deeplift_graph::broadcast::strides;
-use deeplift_graph::constant::element_count;
 use deeplift_graph::{ensure, Build, Fact, Operator, Result};
 
 /// One repeat count per axis, known at plan time.
@@ -17,7 +16,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     for (&d, &r) in x.shape.iter().zip(&repeats) {
         shape.push(d.saturating_mul(r as usize));
     }
-    let n = element_count(&shape)?;
+    let n = crate::index_map::check_size(&shape)?;
     let (own, new) = (strides(&x.shape), strides(&shape));
     let source = |i: usize| (0..shape.len()).map(|a| (i / new[a]) % shape[a] % x.shape[a] * own[a]).sum();
     let index: Vec<usize> = (0..n).map(source).collect();

@@ -20,6 +20,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     );
     let own = strides(&x.shape);
     let shape: Vec<usize> = perm.iter().map(|&a| x.shape[a]).collect();
+    crate::index_map::check_size(&shape)?;
     let st: Vec<isize> = perm.iter().map(|&a| own[a] as isize).collect();
     let index = strided_index(&shape, &st);
     Ok(Box::new(crate::index_map::Moves::new(Fact::data(shape, x.dtype), x.len(), index)))
