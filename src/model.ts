@@ -10,7 +10,7 @@ import { type Inputs, matchInputs, matchShapes } from './inputs.js'
 import { createJob, type GivenInput, type Job } from './job.js'
 import { createNativeModel, type NativeInspection, type NativeModel } from './native.js'
 import { readOnnx } from './onnx/read.js'
-import { checkKeys, checkWholeNumber, show } from './options/check.js'
+import { checkKeys, checkWholeNumber, didYouMean, show } from './options/check.js'
 import { parseMemory } from './options/memory.js'
 import {
   checkOptionKeys,
@@ -21,7 +21,6 @@ import {
   type ScoreOptions,
   type StreamOptions,
 } from './options/score-options.js'
-import { unknownOutput } from './options/target.js'
 import { type InputInfo, type TensorInfo, toInputInfo, toTensorInfo } from './options/tensor-info.js'
 import { computeBatches } from './pipeline.js'
 import { PlanCache, type PlanDescription } from './plan.js'
@@ -183,7 +182,10 @@ export class DeepLift {
       // A name that is no output is looked for inside the model, so native code is the first to miss it.
       const known = this.outputs.some(({ name }) => name === tensor)
       if (error instanceof DeepLiftError && error.code === 'INVALID_OPTION' && !known)
-        error.message += ` ${unknownOutput(tensor, this.outputs)}`
+        error.message += didYouMean(
+          tensor,
+          this.outputs.map(({ name }) => name),
+        ).replace(/^./, '. ')
       throw error
     }
   }

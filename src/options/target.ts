@@ -4,7 +4,7 @@
 
 import type { NativeTarget } from '../native.js'
 import { isTensor, showShape, sizeOf, type Tensor } from '../tensor.js'
-import { checkKeys, didYouMean, invalidOption, show } from './check.js'
+import { checkKeys, invalidOption, show } from './check.js'
 import type { TensorInfo } from './tensor-info.js'
 
 export interface TargetObject {
@@ -76,12 +76,6 @@ function outputName(name: string | undefined, outputs: readonly TensorInfo[], wh
   throw invalidOption(`${where}: the model has several outputs; name one. ${listOutputs(outputs)}`, {
     option: 'target',
   })
-}
-
-/** What to say where native code finds no tensor of that name. */
-export function unknownOutput(name: string, outputs: readonly TensorInfo[]): string {
-  const names = outputs.map((output) => output.name)
-  return `${didYouMean(name, names)} ${listOutputs(outputs)}`.trim()
 }
 
 function listOutputs(outputs: readonly TensorInfo[]): string {
