@@ -3,7 +3,8 @@ use deeplift_graph::operator::{Linear, Parts};
 use deeplift_kernels::{map, Scratch};
 use deeplift_simd::Real;
 
-use crate::forward::{lane, lane_mut, Pairs};
+use crate::forward::{lane, lane_mut};
+use crate::pairs::Pairs;
 use crate::plan::{Kind, Plan};
 
 /// Runs the backward pass of one target for all `lanes` pairs; afterwards the inputs' multipliers can be read with
@@ -25,7 +26,14 @@ pub fn run<T: Real>(plan: &Plan<T>, p: &mut Pairs<T>, lanes: usize, seed: &[f64]
 
 /// Multipliers of an input of one pair. Where those of the two parts differ, each element takes the one of the sign
 /// of its difference, and the mean where there is none, so that multiplier times difference is the contribution.
-pub fn input_multipliers<T: Real>(plan: &Plan<T>, p: &Pairs<T>, t: usize, at: usize, x: &[T], out: &mut [T]) {
+pub fn input_multipliers<T: Real>(
+    plan: &Plan<T>,
+    p: &Pairs<T>,
+    t: usize,
+    at: usize,
+    (x, x0): (&[T], &[T]),
+    out: &mut [T],
+) {
     let n = plan.tensors.len[t];
     let m = lane(&p.multipliers[slot(plan, t)], n, at);
     if !plan.tensors.split[t] {
@@ -33,7 +41,6 @@ pub fn input_multipliers<T: Real>(plan: &Plan<T>, p: &Pairs<T>, t: usize, at: us
         return;
     }
     let negative = lane(&p.negative_multipliers[negative_slot(plan, t)], n, at);
-    let x0 = p.value(plan, t, at);
     for i in 0..n {
         out[i] = by_sign(x[i] - x0[i], m[i], negative[i]);
     }

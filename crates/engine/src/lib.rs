@@ -2,8 +2,8 @@
 //!
 //! * [`plan`] fixes everything that does not depend on data: steps, rules, what is fused, which buffer each tensor
 //!   lives in.
-//! * [`forward`] runs the example once ([`forward::Tape`]) and each reference once, recording for every non-linear
-//!   step the local multipliers of the pair.
+//! * [`forward`] runs the example once, [`pairs`] each reference once, recording for every non-linear step the local
+//!   multipliers of the pair. References that serve all examples are run once per program.
 //! * [`backward`] carries multipliers from the target to the inputs through those records.
 //! * [`tile`] does this for a few examples at a time, [`score`] turns multipliers into scores, [`pool`] feeds threads.
 //!
@@ -17,7 +17,9 @@ pub mod forward;
 pub mod input;
 pub mod memory;
 pub mod options;
+pub mod pairs;
 pub mod plan;
 pub mod pool;
+mod record;
 pub mod score;
 pub mod tile;

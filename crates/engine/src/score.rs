@@ -1,14 +1,16 @@
 //! Batches in, scores out: the unit of work that crosses the language boundary.
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use deeplift_graph::model::Model;
 use deeplift_graph::operator::Precision;
 use deeplift_graph::{bail, ensure, Result};
+use deeplift_kernels::Scratch;
 use deeplift_simd::Real;
 
-use crate::forward::{Pairs, Tape};
+use crate::forward::Tape;
 use crate::input::Input;
 use crate::options::{Encoding, MultiplyBy, PlanOptions, References};
+use crate::pairs::Pairs;
 use crate::plan::Plan;
 
 /// Values of one tensor as they arrive.
@@ -83,6 +85,8 @@ pub struct Program<T: Real> {
     pub plan: Plan<T>,
     /// Shared references of each input, `[reference][element]` in the caller's order.
     shared: Vec<Option<Vec<T>>>,
+    /// Values on references that are the same for all examples, run by whoever needs them first.
+    pub(crate) constant: OnceLock<Tape<T>>,
     /// Buffers that are free.
     pub(crate) tapes: Mutex<Vec<Tape<T>>>,
     pub(crate) pairs: Mutex<Vec<Pairs<T>>>,
@@ -124,7 +128,8 @@ impl<T: Precision> Program<T> {
                 _ => None,
             });
         }
-        Ok(Program { plan, shared: own, tapes: Mutex::default(), pairs: Mutex::default() })
+        let (constant, tapes, pairs) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Ok(Program { plan, shared: own, constant, tapes, pairs })
     }
 
     /// Checks a batch before any work.
@@ -205,6 +210,33 @@ impl<T: Precision> Program<T> {
             }
         }
         Ok(())
+    }
+
+    /// Values on the references if they are the same for all examples (and there is memory to keep them).
+    pub(crate) fn constant_references(&self, batch: &Batch) -> Result<Option<&Tape<T>>> {
+        let plan = &self.plan;
+        let same = |r: &References| {
+            matches!(r, References::Zeros | References::Background { .. } | References::Shared { .. })
+        };
+        let (_, example) = plan.lane_bytes();
+        let fits = (example * plan.references) as f64 <= plan.options.memory;
+        if !fits || !plan.inputs.iter().all(|i| same(&i.references)) {
+            return Ok(None);
+        }
+        if let Some(tape) = self.constant.get() {
+            return Ok(Some(tape));
+        }
+        let mut tape = Tape::new(plan, plan.references);
+        for (i, input) in plan.inputs.iter().enumerate() {
+            let Some(t) = input.tensor else { continue };
+            let mut values = vec![T::ZERO; input.len];
+            for r in 0..plan.references {
+                self.reference(i, batch, 0, r, &mut values)?;
+                input.arrange(&values, tape.input_mut(plan, t, r));
+            }
+        }
+        tape.run(plan, plan.references, &mut Scratch::default());
+        Ok(Some(self.constant.get_or_init(|| tape)))
     }
 
     /// Empty scores for a batch.

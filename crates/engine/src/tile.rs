@@ -11,9 +11,10 @@ use deeplift_sequence::{dinucleotide_shuffle, NPolicy, ShuffleKey, ShuffleScratc
 use deeplift_simd::Real;
 
 use crate::backward;
-use crate::forward::{Pairs, Tape};
+use crate::forward::Tape;
 use crate::input::Input;
 use crate::options::Unknown;
+use crate::pairs::Pairs;
 use crate::plan::Plan;
 use crate::pool::{Job, Progress, Signal};
 use crate::score::{finish, Batch, ExamplePairs, Program, Scores, Values};
@@ -172,21 +173,32 @@ impl<T: Precision> ScoreJob<T> {
         let mut pairs = self.take_pairs();
         let mut references: Vec<Vec<T>> = vec![vec![]; plan.inputs.len()];
         for (i, input) in plan.inputs.iter().enumerate() {
-            let Some(t) = input.tensor else { continue };
+            if input.tensor.is_none() {
+                continue;
+            }
             let mut values = vec![T::ZERO; input.len];
             references[i] = vec![T::ZERO; wanted.len() * input.len];
             for (l, &(e, r)) in wanted.iter().enumerate() {
                 self.program.reference(i, &self.batch, tile.start + e, r, &mut values)?;
-                let own = &mut references[i][l * input.len..][..input.len];
-                input.arrange(&values, own);
-                pairs.input_mut(plan, t, l).copy_from_slice(own);
+                input.arrange(&values, &mut references[i][l * input.len..][..input.len]);
             }
         }
         let owners: Vec<usize> = wanted.iter().map(|&(e, _)| e).collect();
-        pairs.run(plan, &tile.tape, &owners);
+        let which: Vec<usize> = wanted.iter().map(|&(_, r)| r).collect();
+        let constant = self.program.constant_references(&self.batch)?;
+        match constant {
+            Some(tape) => pairs.record(plan, &tile.tape, &owners, tape, &which),
+            None => {
+                self.write_references(&mut pairs, &references, wanted.len());
+                pairs.run(plan, &tile.tape, &owners);
+            }
+        }
         let mut outputs = Vec::with_capacity(wanted.len() * targets);
-        for l in 0..wanted.len() {
-            let y = pairs.value(plan, plan.target, l);
+        for (l, &r) in which.iter().enumerate() {
+            let y = match constant {
+                Some(tape) => tape.value(plan, plan.target, r),
+                None => pairs.value(plan, plan.target, l),
+            };
             let dot = |s: &Vec<f64>| s.iter().zip(y).map(|(s, v)| s * v.to_f64()).sum::<f64>();
             outputs.extend(plan.seeds.iter().map(dot));
         }
@@ -199,12 +211,23 @@ impl<T: Precision> ScoreJob<T> {
                 let Some(t) = input.tensor else { continue };
                 for (l, &(e, _)) in wanted.iter().enumerate() {
                     let out = &mut multipliers[i][(l * targets + k) * input.len..][..input.len];
-                    backward::input_multipliers(plan, &pairs, t, l, tile.tape.value(plan, t, e), out);
+                    let x0 = &references[i][l * input.len..][..input.len];
+                    backward::input_multipliers(plan, &pairs, t, l, (tile.tape.value(plan, t, e), x0), out);
                 }
             }
         }
         lock(&self.program.pairs).push(pairs);
         Ok(Chunk { multipliers, references, outputs })
+    }
+
+    fn write_references(&self, pairs: &mut Pairs<T>, references: &[Vec<T>], lanes: usize) {
+        let plan = self.plan();
+        for (input, values) in plan.inputs.iter().zip(references) {
+            let Some(t) = input.tensor else { continue };
+            for l in 0..lanes {
+                pairs.input_mut(plan, t, l).copy_from_slice(&values[l * input.len..][..input.len]);
+            }
+        }
     }
 
     fn finish_tile(&self, tile: &Arc<Tile<T>>) -> Result<()> {

@@ -1,0 +1,143 @@
+//! Pairs of examples and references: the reference's forward pass, and a record of every non-linear step on the way.
+//!
+//! References that are the same for all examples were run before, on a tape of their own; then only records are made.
+use deeplift_graph::rule::Pair;
+use deeplift_kernels::{Epilogue, Scratch};
+use deeplift_rules::RuleName;
+use deeplift_simd::{AlignedVec, Real};
+
+use crate::forward::{evaluate, fused, lane, lane_mut, Tape};
+use crate::plan::{Kind, Plan};
+use crate::record::Records;
+
+/// Everything that belongs to a block of pairs, one lane per pair.
+pub struct Pairs<T: Real> {
+    pub(crate) values: Vec<AlignedVec<T>>,
+    pub(crate) positive: Vec<AlignedVec<T>>,
+    pub(crate) negative: Vec<AlignedVec<T>>,
+    pub(crate) multipliers: Vec<AlignedVec<T>>,
+    pub(crate) negative_multipliers: Vec<AlignedVec<T>>,
+    pub(crate) records: Vec<(AlignedVec<T>, AlignedVec<T>)>,
+    pub(crate) winners: Vec<Vec<u32>>,
+    pub(crate) scratch: Scratch<T>,
+    pub(crate) work: Work<T>,
+}
+
+/// Temporary vectors of one thread; they grow once.
+#[derive(Default)]
+pub(crate) struct Work<T: Real> {
+    pub rule: Vec<T>,
+    pub a: AlignedVec<T>,
+    pub b: AlignedVec<T>,
+    pub c: AlignedVec<T>,
+    pub index: Vec<u32>,
+}
+
+impl<T: Real> Pairs<T> {
+    /// Buffers for so many pairs.
+    pub fn new(plan: &Plan<T>, lanes: usize) -> Self {
+        let l = &plan.layout;
+        let record =
+            |&(a, b): &(usize, usize)| (AlignedVec::zeroed(a * lanes), AlignedVec::zeroed(b * lanes));
+        Pairs {
+            values: l.reference.allocate(lanes),
+            positive: l.parts.allocate(lanes),
+            negative: l.parts.allocate(lanes),
+            multipliers: l.multipliers.allocate(lanes),
+            negative_multipliers: l.negative.allocate(lanes),
+            records: l.records.iter().map(record).collect(),
+            winners: l.winners.iter().map(|n| vec![0; n * lanes]).collect(),
+            scratch: Scratch::default(),
+            work: Work::default(),
+        }
+    }
+
+    pub(crate) fn slot(plan: &Plan<T>, tensor: usize) -> usize {
+        plan.layout.reference.slot[tensor].expect("the tensor has a value on references")
+    }
+
+    /// Value of a tensor on the reference of one pair.
+    pub fn value(&self, plan: &Plan<T>, tensor: usize, at: usize) -> &[T] {
+        lane(&self.values[Self::slot(plan, tensor)], plan.tensors.len[tensor], at)
+    }
+
+    /// Where the caller writes an input of one reference.
+    pub fn input_mut(&mut self, plan: &Plan<T>, tensor: usize, at: usize) -> &mut [T] {
+        lane_mut(&mut self.values[Self::slot(plan, tensor)], plan.tensors.len[tensor], at)
+    }
+
+    /// Runs the references whose inputs are written and records every pair.
+    pub fn run(&mut self, plan: &Plan<T>, example: &Tape<T>, owners: &[usize]) {
+        self.pass(&Records { plan, example, owners, shared: None });
+    }
+
+    /// Records every pair of examples with references that were run before: pair `l` is example `owners[l]` with
+    /// reference `which[l]` of the tape `references`.
+    pub fn record(
+        &mut self,
+        plan: &Plan<T>,
+        example: &Tape<T>,
+        owners: &[usize],
+        references: &Tape<T>,
+        which: &[usize],
+    ) {
+        self.pass(&Records { plan, example, owners, shared: Some((references, which)) });
+    }
+
+    fn pass(&mut self, records: &Records<'_, T>) {
+        let plan = records.plan;
+        records.input_parts(self);
+        let mut i = 0;
+        while i < plan.steps.len() {
+            let fused = plan.steps[i].relu_fused;
+            match (records.shared, fused) {
+                (None, true) => self.fused_relu(records, i),
+                (None, false) => {
+                    self.forward(plan, i, records.owners.len());
+                    records.step(self, i);
+                }
+                (Some(_), true) => records.step(self, i + 1),
+                (Some(_), false) => records.step(self, i),
+            }
+            i += if fused { 2 } else { 1 };
+        }
+    }
+
+    /// Computes a step's output on the references.
+    fn forward(&mut self, plan: &Plan<T>, i: usize, lanes: usize) {
+        let step = &plan.steps[i];
+        let slot = Self::slot(plan, step.output);
+        let mut out = std::mem::take(&mut self.values[slot]);
+        let values = &self.values;
+        let input = |t: usize| &values[Self::slot(plan, t)][..];
+        evaluate(plan, step, lanes, &input, &mut out, &mut self.scratch);
+        self.values[slot] = out;
+    }
+
+    /// A layer and the ReLU behind it in one pass of the kernel, which also leaves the ReLU's record.
+    fn fused_relu(&mut self, r: &Records<'_, T>, i: usize) {
+        let plan = r.plan;
+        let (step, relu) = (&plan.steps[i], &plan.steps[i + 1]);
+        let (x, z, y) = (step.inputs[0], step.output, relu.output);
+        let len = &plan.tensors.len;
+        let Kind::Elementwise(f, name, rule) = &relu.kind else { unreachable!("a ReLU is element-wise") };
+        let slot = Self::slot(plan, y);
+        let mut out = std::mem::take(&mut self.values[slot]);
+        let kernel = fused(step);
+        for l in 0..r.owners.len() {
+            let input = lane(&self.values[Self::slot(plan, x)], len[x], l);
+            let out = lane_mut(&mut out, len[y], l);
+            let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
+            let actual = r.x(z, l);
+            if *name == RuleName::Rescale {
+                let epilogue = Epilogue::ReluRatio { out, ratio: record, actual };
+                kernel.forward_with(input, epilogue, &mut self.scratch);
+            } else {
+                kernel.forward_with(input, Epilogue::Relu { out, pre: None }, &mut self.scratch);
+                let pair = Pair { x: actual, x0: actual, positive: &[], negative: &[] };
+                rule.local(f.as_ref(), &pair, record, &mut [], &mut self.work.rule);
+            }
+        }
+        self.values[slot] = out;
+    }
+}

@@ -1,0 +1,249 @@
+//! What every integration test needs: a network in a few lines, its scores, and cases drawn from a seed.
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use deeplift_engine::options::{
+    Encoding, InputOptions, MultiplyBy, Outputs, PlanOptions, Precision as Arithmetic, References, Target,
+};
+use deeplift_engine::pool::Pool;
+use deeplift_engine::score::{Batch, Program, Scores, Values};
+use deeplift_engine::tile::ScoreJob;
+use deeplift_graph::model::Model;
+use deeplift_graph::operator::Precision;
+use deeplift_graph::wire::{Attribute, WireModel, WireNode, WireValue};
+use deeplift_graph::{Constant, Result};
+
+pub mod draw;
+pub mod tensor;
+
+/// An attribute by name.
+pub type Named = (String, Attribute);
+
+pub fn int(name: &str, v: i64) -> Named {
+    (name.into(), Attribute::Int(v))
+}
+
+pub fn float(name: &str, v: f64) -> Named {
+    (name.into(), Attribute::Float(v))
+}
+
+pub fn string(name: &str, v: &str) -> Named {
+    (name.into(), Attribute::String(v.into()))
+}
+
+pub fn ints(name: &str, v: &[impl Copy + TryInto<i64, Error: std::fmt::Debug>]) -> Named {
+    (name.into(), Attribute::Ints(v.iter().map(|&v| v.try_into().expect("fits")).collect()))
+}
+
+/// A network under construction. Tensor names are words in one string; `_` is an omitted input.
+#[derive(Clone)]
+pub struct Net {
+    pub wire: WireModel,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        Net::of_opset(20)
+    }
+
+    pub fn of_opset(opset: i64) -> Self {
+        Net { wire: WireModel { source: "test.onnx".into(), opset, ..WireModel::default() } }
+    }
+
+    /// An input of this shape per example, under a dynamic batch axis.
+    pub fn input(mut self, name: &str, shape: &[usize]) -> Self {
+        let mut dims = vec![-1];
+        dims.extend(shape.iter().map(|&d| d as i64));
+        let value = WireValue { name: name.into(), dtype: 1, dims, dim_names: vec![], has_shape: true };
+        self.wire.inputs.push(value);
+        self
+    }
+
+    pub fn constant(mut self, name: &str, value: Constant) -> Self {
+        self.wire.initializers.push((name.into(), value));
+        self
+    }
+
+    pub fn weight(self, name: &str, shape: &[usize], values: Vec<f64>) -> Self {
+        self.constant(name, Constant::f64(shape.to_vec(), values))
+    }
+
+    pub fn list(self, name: &str, values: &[i64]) -> Self {
+        self.constant(name, Constant::i64(vec![values.len()], values.to_vec()))
+    }
+
+    /// A node named after its first output.
+    pub fn node(
+        mut self,
+        op: &str,
+        inputs: &str,
+        outputs: &str,
+        attributes: impl IntoIterator<Item = Named>,
+    ) -> Self {
+        let words = |s: &str| -> Vec<String> {
+            s.split_whitespace().map(|w| if w == "_" { String::new() } else { w.into() }).collect()
+        };
+        let outputs = words(outputs);
+        self.wire.nodes.push(WireNode {
+            name: format!("{}_node", outputs[0]),
+            op_type: op.into(),
+            domain: String::new(),
+            inputs: words(inputs),
+            outputs,
+            attributes: attributes.into_iter().collect(),
+        });
+        self
+    }
+
+    /// Declares a graph output; every tensor can be a target without.
+    pub fn output(mut self, name: &str) -> Self {
+        self.wire.outputs.push(WireValue { name: name.into(), dtype: 1, ..WireValue::default() });
+        self
+    }
+
+    pub fn model(&self) -> Result<Model> {
+        Model::new(self.wire.clone())
+    }
+
+    /// Names of all nodes' operators.
+    pub fn ops(&self) -> Vec<&str> {
+        self.wire.nodes.iter().map(|n| n.op_type.as_str()).collect()
+    }
+
+    /// Scores one example of each input against one reference of each, with target tensor `target`.
+    pub fn pair(self, target: &str, x: Vec<Vec<f64>>, x0: Vec<Vec<f64>>) -> Setup {
+        let mut setup = Setup::new(self, target);
+        setup.references = x0.into_iter().map(|r| Some(Values::F64(r))).collect();
+        setup.x = x.into_iter().map(Values::F64).collect();
+        setup.options.references = vec![References::PerExample { count: 1 }; setup.x.len()];
+        setup
+    }
+}
+
+/// Everything of one scoring call.
+#[derive(Clone)]
+pub struct Setup {
+    pub net: Net,
+    pub options: PlanOptions,
+    pub shared: Vec<Option<Values>>,
+    pub first: u64,
+    pub examples: usize,
+    pub x: Vec<Values>,
+    pub references: Vec<Option<Values>>,
+}
+
+impl Setup {
+    /// One example, zero references, rescale, element 0 of the target, contributions and multipliers.
+    pub fn new(net: Net, target: &str) -> Self {
+        let inputs: Vec<InputOptions> = net
+            .wire
+            .inputs
+            .iter()
+            .map(|v| InputOptions {
+                name: v.name.clone(),
+                shape: v.dims[1..].iter().map(|&d| d as usize).collect(),
+                encoding: Encoding::Float,
+            })
+            .collect();
+        let n = inputs.len();
+        let options = PlanOptions {
+            inputs,
+            channel_axis: vec![],
+            targets: vec![Target { tensor: target.into(), index: Some(0), seed: None }],
+            rule: "rescale".into(),
+            overrides: vec![],
+            multiply_by: MultiplyBy::Difference,
+            precision: Arithmetic::Float64,
+            references: vec![References::Zeros; n],
+            outputs: Outputs { contributions: true, multipliers: true, ..Outputs::default() },
+            memory: 1e9,
+        };
+        let references = vec![None; n];
+        Setup { net, options, shared: vec![None; n], first: 0, examples: 1, x: vec![], references }
+    }
+
+    pub fn rule(mut self, rule: &str) -> Self {
+        self.options.rule = rule.into();
+        self
+    }
+
+    /// One target per row of weights.
+    pub fn seeds(mut self, seeds: Vec<Vec<f64>>) -> Self {
+        let tensor = self.options.targets[0].tensor.clone();
+        let target = |seed| Target { tensor: tensor.clone(), index: None, seed: Some(seed) };
+        self.options.targets = seeds.into_iter().map(target).collect();
+        self
+    }
+
+    /// Every element of the target, one by one.
+    pub fn every_element(self) -> Result<Self> {
+        let n = self.target_len()?;
+        Ok(self.seeds((0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect()))
+    }
+
+    pub fn program<T: Precision>(&self) -> Result<Arc<Program<T>>> {
+        let model = self.net.clone().output(&self.options.targets[0].tensor).model()?;
+        Ok(Arc::new(Program::new(&model, self.options.clone(), &self.shared)?))
+    }
+
+    /// Elements of the target tensor.
+    pub fn target_len(&self) -> Result<usize> {
+        let mut probe = self.clone();
+        let tensor = self.options.targets[0].tensor.clone();
+        probe.options.targets = vec![Target { tensor, index: Some(0), seed: None }];
+        let program = probe.program::<f64>()?;
+        Ok(program.plan.seeds[0].len())
+    }
+
+    pub fn batch(&self) -> Batch {
+        Batch {
+            first: self.first,
+            examples: self.examples,
+            inputs: self.x.clone(),
+            references: self.references.clone(),
+        }
+    }
+
+    /// Plans and scores on one thread.
+    pub fn score<T: Precision>(&self) -> Result<Scores<T>> {
+        static ONE: LazyLock<Pool> = LazyLock::new(|| Pool::new(1).expect("a thread"));
+        run(&ONE, &self.program()?, self.batch())
+    }
+}
+
+/// Scores a batch on a pool and waits for it.
+pub fn run<T: Precision>(pool: &Pool, program: &Arc<Program<T>>, batch: Batch) -> Result<Scores<T>> {
+    program.check(&batch)?;
+    let never = AtomicBool::new(false);
+    let (job, result) = job(program, batch, move || never.load(Ordering::Relaxed));
+    pool.submit(Arc::new(job));
+    result.recv_timeout(Duration::from_secs(60)).expect("the job ends")
+}
+
+/// A job and the channel on which it reports.
+pub fn job<T: Precision>(
+    program: &Arc<Program<T>>,
+    batch: Batch,
+    cancelled: impl Fn() -> bool + Send + Sync + 'static,
+) -> (ScoreJob<T>, mpsc::Receiver<Result<Scores<T>>>) {
+    let (send, receive) = mpsc::channel();
+    let done = Box::new(move |r| {
+        // The test may have stopped listening after the first report.
+        let _ = send.send(r);
+    });
+    (ScoreJob::new(program.clone(), batch, Box::new(cancelled), done), receive)
+}
+
+/// Asserts that two slices agree within `tolerance`, relative to the larger of 1 and the largest magnitude.
+#[track_caller]
+pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}: lengths");
+    let scale = expected.iter().chain(found).fold(1.0f64, |m, v| m.max(v.abs()));
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!((f - e).abs() <= tolerance * scale, "{what}: element {i} is {f}, expected {e}");
+    }
+}

@@ -1,0 +1,96 @@
+//! One random case per operator: a node with random attributes and shapes, and what ONNX says it computes, in plain
+//! loops of double precision that share nothing with the crates under test.
+use crate::common::draw::Draw;
+use crate::common::tensor::Tensor;
+use crate::common::Net;
+
+mod moves;
+mod pointwise;
+mod products;
+mod reductions;
+mod windows;
+
+/// What ONNX says a node computes; `None` where it is not defined.
+pub type Plain = Box<dyn Fn(&[Tensor]) -> Option<Tensor>>;
+
+/// A network of one node that reads `a` (and `b`) and writes `y`.
+pub struct Case {
+    pub net: Net,
+    /// Shapes of `a` and `b` with the batch axis.
+    pub inputs: Vec<Vec<usize>>,
+    /// Where the operator is defined and well conditioned.
+    pub range: (f64, f64),
+    pub plain: Plain,
+}
+
+impl Case {
+    fn new(net: Net, inputs: Vec<Vec<usize>>, plain: impl Fn(&[Tensor]) -> Tensor + 'static) -> Self {
+        Case { net, inputs, range: ANYWHERE, plain: Box::new(move |t| Some(plain(t))) }
+    }
+
+    fn within(mut self, low: f64, high: f64) -> Self {
+        self.range = (low, high);
+        self
+    }
+}
+
+/// The range of operators that are defined everywhere.
+pub const ANYWHERE: (f64, f64) = (-2.0, 2.0);
+
+/// Opsets between which attributes moved.
+pub const OPSETS: [i64; 6] = [9, 11, 13, 18, 20, 21];
+
+type Make = fn(&str, &mut Draw) -> Case;
+
+/// Operators that data flows through, and how a case of each is drawn.
+pub const DATA: &[(&[&str], Make)] = &[
+    (&["Conv"], windows::conv),
+    (&["AveragePool", "MaxPool"], windows::pool),
+    (&["GlobalAveragePool", "GlobalMaxPool"], windows::global),
+    (
+        &[
+            "Abs", "Celu", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
+            "Mish", "Neg", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish",
+            "Tanh", "ThresholdedRelu",
+        ],
+        pointwise::unary,
+    ),
+    (&["Pow"], pointwise::pow),
+    (&["PRelu"], pointwise::prelu),
+    (&["Add", "Div", "Mul", "Sub", "Sum"], products::binary),
+    (&["Gemm"], products::gemm),
+    (&["MatMul"], products::matmul),
+    (&["BatchNormalization"], products::batch_normalization),
+    (&["ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"], reductions::reduce),
+    (&["LogSoftmax", "Softmax"], reductions::softmax),
+    (&["Cast", "Dropout", "Identity"], moves::identity),
+    (&["Flatten", "Reshape", "Squeeze", "Unsqueeze"], moves::reshape),
+    (&["Concat"], moves::concat),
+    (&["Expand"], moves::expand),
+    (&["Gather"], moves::gather),
+    (&["Pad"], moves::pad),
+    (&["Slice"], moves::slice),
+    (&["Split"], moves::split),
+    (&["Tile"], moves::tile),
+    (&["Transpose"], moves::transpose),
+];
+
+/// Operators that are evaluated while planning; on data they are part of a composite or refused.
+pub const PLAN_TIME: &[&str] = &[
+    "And", "Constant", "ConstantOfShape", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max",
+    "Min", "Mod", "Not", "Or", "Range", "ReduceProd", "Shape", "Sign", "Size", "Where", "Xor",
+];
+
+/// Operators that only rewrites write.
+pub const INTERNAL: &[&str] = &["Composite", "Dense"];
+
+/// Names of all operators with a case.
+pub fn data_ops() -> impl Iterator<Item = &'static str> {
+    DATA.iter().flat_map(|(names, _)| names.iter().copied())
+}
+
+/// Draws a case of an operator.
+pub fn draw(op: &str, d: &mut Draw) -> Case {
+    let (_, make) = DATA.iter().find(|(names, _)| names.contains(&op)).expect("a listed operator");
+    make(op, d)
+}

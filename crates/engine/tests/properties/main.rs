@@ -1,0 +1,6 @@
+//! Laws of scores over random networks: what must hold whatever the operator, and what each operator computes.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cases;
+mod operators;
