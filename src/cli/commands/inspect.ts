@@ -97,7 +97,7 @@ async function judge(output: TensorInfo, model: DeepLift, options: DescribeOptio
     return { ...output, explainable: true }
   } catch (error) {
     if (!(error instanceof DeepLiftError) || error.code === 'INTERNAL') throw error
-    return { ...output, explainable: false, reason: error.message }
+    return { ...output, explainable: false, reason: error.message.replace(`${model.info.source}: `, '') }
   }
 }
 
