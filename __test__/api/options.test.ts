@@ -54,6 +54,18 @@ describe('targets', () => {
   })
 })
 
+test('contrasts of values become weights', () => {
+  const logits = { name: 'logits', dtype: 'float32', shape: ['batch', 4] }
+  const weights = (target: object) => resolveTargets(target, [logits]).targets[0]!.seed
+  expect(weights({ index: 3, minus: 1 })).toEqual([0, -1, 0, 1])
+  expect(weights({ index: 0, centred: true })).toEqual([0.75, -0.25, -0.25, -0.25])
+  expect(() => weights({ index: 0, minus: 1, centred: true })).toThrow(/not both/)
+  expect(() => weights({ minus: 1 })).toThrow(/go with index/)
+  expect(() => weights({ index: 0, minus: 4 })).toThrow(/beyond/)
+  const open = { name: 'open', dtype: 'float32', shape: ['batch', null] }
+  expect(() => resolveTargets({ index: 0, centred: true }, [open])).toThrow(/seed/)
+})
+
 test('the axis of letters is the only one of extent 4, else the first, else the last', () => {
   expect(layoutOf('x', [4, 600]).channelAxis).toBe(0)
   expect(layoutOf('x', [600, 4]).channelAxis).toBe(1)

@@ -15,6 +15,12 @@ export interface TargetObject {
    * the output has one value.
    */
   index?: number | readonly number[]
+  /** Explains the difference of two values, that at `index` minus this one: what tells two classes apart. */
+  minus?: number | readonly number[]
+  /**
+   * Explains the value at `index` minus the mean of the output: what a softmax after it responds to. Default false.
+   */
+  centred?: boolean
   /** Instead of an index: a weight for each value of the output; their weighted sum is explained. */
   seed?: Tensor | readonly number[] | Float32Array | Float64Array
 }
@@ -49,16 +55,23 @@ function resolve(
 ): NativeTarget {
   if (target === undefined) return resolve({}, outputs, where)
   if (typeof target === 'number') return resolve({ index: target }, outputs, where)
-  checkKeys(target, ['output', 'index', 'seed'], where)
-  const { index, seed } = target
+  checkKeys(target, ['output', 'index', 'minus', 'centred', 'seed'], where)
+  const { index, minus, centred = false, seed } = target
   const tensor = outputName(target.output, outputs, where)
   // A tensor inside the model is not listed here: native code knows its shape.
   const info = outputs.find(({ name }) => name === tensor)
   const shape = info?.shape?.slice(1)
   if (index !== undefined && seed !== undefined)
     throw invalidOption(`${where}: give index or seed, not both.`)
+  if (index === undefined && (minus !== undefined || centred))
+    throw invalidOption(`${where}: minus and centred go with index.`)
   if (seed !== undefined) return { tensor, seed: resolveSeed(seed, tensor, shape, where) }
-  if (index !== undefined) return { tensor, index: resolveIndex(index, tensor, shape, where) }
+  if (index !== undefined) {
+    const value = resolveIndex(index, tensor, shape, where)
+    if (minus === undefined && !centred) return { tensor, index: value }
+    const other = minus === undefined ? undefined : resolveIndex(minus, tensor, shape, where)
+    return { tensor, seed: contrast(value, other, centred, tensor, shape, where) }
+  }
   const size = shape && knownSize(shape)
   if (size === 1) return { tensor, index: 0 }
   const many = size === undefined ? 'values of a shape the file does not fix' : `${size} values`
@@ -126,6 +139,29 @@ function resolveIndex(
       )
     return axis === 0 ? position : flat * (extent as number) + position
   }, 0)
+}
+
+/** Weights of one value against another, or against the mean of all. */
+function contrast(
+  value: number,
+  other: number | undefined,
+  centred: boolean,
+  tensor: string,
+  shape: readonly (number | string | null)[] | undefined,
+  where: string,
+): number[] {
+  if (other !== undefined && centred)
+    throw invalidOption(`${where}: give minus or centred, not both: in a difference the mean cancels.`)
+  const size = shape && knownSize(shape)
+  if (size === undefined)
+    throw invalidOption(
+      `${where}: the file does not fix the shape of ${JSON.stringify(tensor)}, which minus and centred need; give the ` +
+        'weights as seed.',
+    )
+  const weights = new Array<number>(size).fill(centred ? -1 / size : 0)
+  weights[value]! += 1
+  if (other !== undefined) weights[other]! -= 1
+  return weights
 }
 
 function resolveSeed(
