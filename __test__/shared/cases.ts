@@ -1,0 +1,162 @@
+/** Conformance cases: what their files say, and which of their expectations this package must meet. */
+
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { RuleName } from '../../src/options/rule.js'
+import { SHARED } from '../support/shared.js'
+
+export interface StoredArray {
+  file: string
+  shape: number[]
+  axes: string[]
+  /** Examples that are stored; absent if all are. */
+  examples?: number[]
+  dtype: string
+  /** Says that the axis missing from `axes` has been summed. */
+  reduction?: string
+}
+
+export interface Tolerance {
+  atol: number
+  rtol: number
+}
+
+export interface Expectation {
+  id: string
+  status: 'required' | 'adjudicated' | 'informative'
+  method: { rule: string; maxPool?: string | null; softmax?: string }
+  contributions?: Record<string, StoredArray>
+  contributionsDouble?: Record<string, StoredArray>
+  multipliers?: Record<string, StoredArray>
+  hypothetical?: Record<string, StoredArray>
+  tolerance: Tolerance
+  toleranceDouble?: Tolerance
+}
+
+export interface Case {
+  id: string
+  group: string
+  folder: string
+  model: { file: string; operators: string[] }
+  inputs: { name: string; file: string; shape: number[]; axes?: string[] }[]
+  references: {
+    averageOver: number
+    pairing?: string
+    files: { name: string; file: string; shape: number[]; broadcast: boolean }[]
+  }
+  targets: { tensor: string; index: number }[]
+  /** f(x) of each target and example. */
+  outputs?: { file: string }
+  /** f(x) − f(reference), averaged over references, of each target and example. */
+  delta?: { file: string; axes?: string[] }
+  expectations: Expectation[]
+}
+
+const FOLDER = join(SHARED, 'conformance')
+
+/** Empty where the data are absent. */
+export function readCases(): Case[] {
+  const index = join(FOLDER, 'index.json')
+  if (!existsSync(index)) {
+    console.warn(`${FOLDER} is absent: conformance is not tested (set DEEPLIFT_SHARED to its parent)`)
+    return []
+  }
+  const { cases } = readJson(index) as { cases: { path: string }[] }
+  return cases.map(({ path }) => {
+    const file = join(FOLDER, path)
+    return { ...(readJson(file) as Omit<Case, 'folder'>), folder: dirname(file) }
+  })
+}
+
+export function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
+/** Methods that this release has. */
+const METHODS: Record<string, { rule: RuleName; multiplyBy?: 'input' }> = {
+  rescale: { rule: 'rescale' },
+  revealcancel: { rule: 'reveal-cancel' },
+  'genomics-default': { rule: 'genomics-default' },
+  'gradient-times-difference': { rule: 'gradient' },
+  'gradient-times-input': { rule: 'gradient', multiplyBy: 'input' },
+}
+
+/** Methods, and variants of them, that this release does not have. */
+const ABSENT_METHODS = [
+  'guided-backprop-times-difference',
+  'guided-backprop-times-input',
+  'integrated-gradients-10',
+  'integrated-gradients-10-midpoint',
+]
+const ABSENT_MAX_POOL = 'gradient to the winner of the input'
+const ABSENT_SOFTMAX = [
+  'captum normalisation over the whole batch',
+  'captum normalisation, one example at a time',
+]
+
+/** Cases refused for an operator, and the node that the refusal must name. */
+export const REFUSED: Record<string, { op: string; node: string }> = {
+  convtranspose1d: { op: 'ConvTranspose', node: 'node_convolution' },
+  convtranspose2d: { op: 'ConvTranspose', node: '/l.2/ConvTranspose' },
+  resize_upsample: { op: 'Resize', node: 'node_upsample_nearest1d' },
+}
+
+/**
+ * Cases whose values were computed in double precision from constants that their ONNX file holds rounded to
+ * float32: f(x) of the file is another number, and so are its contributions where `contributions` says that the
+ * double tolerance is below the rounding; those are compared at the single tolerance in both precisions.
+ */
+export const ROUNDED_IN_FILE: Record<string, { constants: string; contributions: boolean }> = {
+  act_celu: { constants: 'alpha 1.3', contributions: true },
+  act_elu: { constants: 'alpha 0.7', contributions: true },
+  act_gelu_tanh: { constants: 'sqrt(2/pi) and 0.044715', contributions: true },
+  act_hardsigmoid: { constants: 'alpha 1/6', contributions: true },
+  act_leakyrelu: { constants: 'alpha 0.1', contributions: true },
+  act_selu: { constants: 'alpha and gamma', contributions: true },
+  basset_like: { constants: 'batch normalisation folded into weights', contributions: true },
+  batchnorm_unfolded: { constants: 'epsilon 0.001', contributions: false },
+  cnn_avgpool: { constants: 'batch normalisation folded into weights', contributions: true },
+  conv2d_pooling: { constants: 'batch normalisation folded into weights', contributions: true },
+  deepstarr_like: { constants: 'batch normalisation folded into weights', contributions: true },
+  residual_add: { constants: 'batch normalisation folded into weights', contributions: true },
+}
+
+/**
+ * Largest completeness residual in float32 where an output is far smaller than the terms that it is the sum of: f(x)
+ * is -0.009 where |contributions| sum to 71, 26 where they sum to 11,000. The residual, relative to f(x), is then
+ * made of the last bits of those terms: it stays below 2e-7 of their sum, or is the rounding of f(x) alone (60 layers).
+ */
+export const CANCELLING: Record<string, number> = {
+  'genomics/rescale--background': 1.4e-5,
+  'genomics/rescale--zeros': 1.1e-5,
+  'mnist/rescale--zeros': 3.6e-5,
+  'networks/deep_60_dense': 1.8e-5,
+  'networks/deep_60_conv': 3.6e-5,
+}
+
+/**
+ * Maps on which the pseudo-count of the original shows: it adds 1e-7 to an empty part of a difference before it
+ * takes the quotient, we take the limit. Its values move to ours as its pseudo-count goes to 0 (1.2e-6 away at
+ * 1e-8, 2.1e-9 at 1e-10). Contributions are not touched: the part that the multiplier belongs to is empty.
+ */
+export const PSEUDO_COUNT_SHOWS: Record<string, number> = {
+  'mnist_like_conv2d: revealcancel, multipliers of image, target 0, example 0': 1.4e-6,
+}
+
+export type Category = 'refused' | 'absent' | 'informative' | 'required'
+
+/** @throws if an expectation belongs nowhere, so that nothing new goes untested unseen */
+export function categorise({ id, group }: Case, { method, status }: Expectation): Category {
+  if (id in REFUSED) return 'refused'
+  const { rule, maxPool, softmax } = method
+  if (ABSENT_METHODS.includes(rule) || maxPool === ABSENT_MAX_POOL) return 'absent'
+  if (softmax !== undefined && ABSENT_SOFTMAX.includes(softmax)) return 'absent'
+  const known =
+    rule in METHODS && [undefined, null, 'cross-maximum rescale'].includes(maxPool) && softmax === undefined
+  if (!known) throw new Error(`${group}/${id}: nobody decided about ${JSON.stringify(method)}`)
+  return status === 'informative' ? 'informative' : 'required'
+}
+
+export function methodOptions({ method }: Expectation): { rule: RuleName; multiplyBy?: 'input' } {
+  return METHODS[method.rule]!
+}
