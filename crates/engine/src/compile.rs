@@ -89,10 +89,12 @@ impl<T: Precision> Compiler<'_, T> {
             let mut input =
                 Input::new(&o.name, o.shape.clone(), o.encoding, options.references[i].clone(), axis)?;
             let consumers = self.graph.consumers(id);
-            if !consumers.is_empty() {
+            if !consumers.is_empty() || self.graph.outputs.contains(&id) {
                 let n = self.tensor(id);
                 input.tensor = Some(n);
-                self.absorb_transpose(id, &consumers, n, &mut input);
+                if !consumers.is_empty() {
+                    self.absorb_transpose(id, &consumers, n, &mut input);
+                }
                 self.feeds.insert(n, Feed::Other);
             }
             out.push(input);

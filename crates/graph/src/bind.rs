@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::graph::{Attributes, Graph, Node, Tensor, TensorId};
 use crate::model::{Model, ModelNode};
 use crate::operator::{fold_by_kernel, Build, Fact, Operator, Registry};
+use crate::wire::Attribute;
 use crate::{bail, ensure, Constant};
 
 /// Most elements of a tensor that is computed, at plan time or later: 1 GiB of float32. No real model comes near, and
@@ -101,7 +102,19 @@ impl<'a> Binder<'a> {
     fn node(&mut self, n: &'a ModelNode) -> Result<()> {
         let inputs: Vec<Option<TensorId>> =
             n.inputs.iter().map(|t| (!t.is_empty()).then(|| self.by_name[t.as_str()])).collect();
-        let operator = self.build(n, &n.op, &n.attrs, &inputs)?;
+        let mut attrs = n.attrs.clone();
+        if n.op == "Split" {
+            // Without lengths, a Split gives as many equal parts as its node has outputs.
+            attrs.insert("outputs".into(), Attribute::Int(n.outputs.len() as i64));
+        }
+        let operator = self.build(n, &n.op, &attrs, &inputs)?;
+        let given = operator.outputs().len();
+        ensure!(
+            n.op != "Split" || n.outputs.len() <= given,
+            InvalidModel,
+            "has {} outputs for {given} parts",
+            n.outputs.len()
+        );
         for f in operator.outputs() {
             let count = element_count(&f.shape)?;
             ensure!(

@@ -23,6 +23,16 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let shape = output_shape(batch, &windows.output, channels, last);
     element_count(&shape)?;
     let include_pad = cx.int("count_include_pad", 0)? != 0;
+    for a in 0..input.len() {
+        ensure!(
+            include_pad || (0..windows.output[a]).all(|o| windows.sees_input(a, o)),
+            InvalidModel,
+            "padding {:?}/{:?} leaves a window of {:?} without an element on spatial axis {a}",
+            windows.pad,
+            windows.pad_end,
+            windows.kernel
+        );
+    }
     let fact = Fact::data(shape, cx.input(0)?.dtype);
     Ok(Box::new(AveragePool { fact, windows, channels, include_pad, last }))
 }
