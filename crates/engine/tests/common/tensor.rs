@@ -42,7 +42,8 @@ impl Tensor {
     /// The element that NumPy broadcasting shows at an index of a larger shape.
     pub fn spread(&self, index: &[usize]) -> f64 {
         let own = &index[index.len() - self.shape.len()..];
-        let own: Vec<usize> = own.iter().zip(&self.shape).map(|(&i, &d)| if d == 1 { 0 } else { i }).collect();
+        let own: Vec<usize> =
+            own.iter().zip(&self.shape).map(|(&i, &d)| if d == 1 { 0 } else { i }).collect();
         self.at(&own)
     }
 

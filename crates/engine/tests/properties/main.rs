@@ -4,3 +4,13 @@ mod common;
 
 mod cases;
 mod operators;
+
+/// Cases are seeds: a smaller one is no simpler, so there is nothing to shrink.
+fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        cases,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..Default::default()
+    }
+}

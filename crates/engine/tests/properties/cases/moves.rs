@@ -60,10 +60,8 @@ pub fn reshape(op: &str, d: &mut Draw) -> Case {
             }
             let mut out = shape.clone();
             axes.iter().for_each(|&a| out.insert(a, 1));
-            let written: Vec<i64> = axes
-                .iter()
-                .map(|&a| if d.coin() { a as i64 } else { a as i64 - out.len() as i64 })
-                .collect();
+            let written: Vec<i64> =
+                axes.iter().map(|&a| if d.coin() { a as i64 } else { a as i64 - out.len() as i64 }).collect();
             if opset < 13 {
                 (net.node(op, "a", "y", [ints("axes", &written)]), out)
             } else {
@@ -78,7 +76,7 @@ pub fn concat(op: &str, d: &mut Draw) -> Case {
     let n = d.int(1, 3);
     let shape = d.shape(n, 4);
     let axis = d.int(1, n);
-    let mut other = |d: &mut Draw| {
+    let other = |d: &mut Draw| {
         let mut s = shape.clone();
         s[axis] = d.int(1, 3);
         s
@@ -126,9 +124,12 @@ pub fn gather(op: &str, d: &mut Draw) -> Case {
     let of: Vec<usize> = d.pick(&[vec![], vec![3], vec![2, 2]]);
     let picked = d.ints(of.iter().product(), 0, len - 1);
     let written = picked.iter().map(|&i| if d.coin() { i as i64 } else { i as i64 - len as i64 }).collect();
-    let net = Net::new()
-        .constant("at", deeplift_graph::Constant::i64(of.clone(), written))
-        .node(op, "a at", "y", [int("axis", axis as i64)]);
+    let net = Net::new().constant("at", deeplift_graph::Constant::i64(of.clone(), written)).node(
+        op,
+        "a at",
+        "y",
+        [int("axis", axis as i64)],
+    );
     let out = [&shape[..axis], &of, &shape[axis + 1..]].concat();
     let at = Tensor::new(&of, picked.iter().map(|&i| i as f64).collect());
     Case::new(net, vec![shape], move |t| {
@@ -171,7 +172,8 @@ pub fn pad(op: &str, d: &mut Draw) -> Case {
         let some = opset >= 18 && d.coin();
         if some {
             // The batch axis is not named.
-            let axes: Vec<i64> = (1..=n as i64).map(|a| if d.coin() { a } else { a - n as i64 - 1 }).collect();
+            let axes: Vec<i64> =
+                (1..=n as i64).map(|a| if d.coin() { a } else { a - n as i64 - 1 }).collect();
             net = net.list("pads", &[&before[1..], &after[1..]].concat()).list("axes", &axes);
         } else {
             net = net.list("pads", &pads);
@@ -188,8 +190,7 @@ pub fn pad(op: &str, d: &mut Draw) -> Case {
         }
     }
     let fill = if has_fill { fill } else { 0.0 };
-    let out: Vec<usize> =
-        (0..=n).map(|a| (shape[a] as i64 + before[a] + after[a]) as usize).collect();
+    let out: Vec<usize> = (0..=n).map(|a| (shape[a] as i64 + before[a] + after[a]) as usize).collect();
     let net = net.node(op, &inputs, "y", attributes);
     Case::new(net, vec![shape], move |t| {
         Tensor::from_fn(&out, |i| {
@@ -222,7 +223,11 @@ pub fn slice(op: &str, d: &mut Draw) -> Case {
         let len = shape[a] as i64;
         let step = if opset < 10 { 1 } else { d.pick(&[1, 1, 2, 3, -1, -2]) };
         let first = d.int(0, shape[a] - 1) as i64;
-        let last = if step > 0 { d.int(first as usize + 1, shape[a]) as i64 } else { d.int(0, first as usize) as i64 - 1 };
+        let last = if step > 0 {
+            d.int(first as usize + 1, shape[a]) as i64
+        } else {
+            d.int(0, first as usize) as i64 - 1
+        };
         let mut own = vec![];
         let mut p = first;
         while if step > 0 { p < last } else { p > last } {
@@ -290,9 +295,8 @@ pub fn split(op: &str, d: &mut Draw) -> Case {
     }
     shape[axis] = lengths.iter().sum();
     let (outputs, joined) = if count == 2 { ("p q", "q p") } else { ("p q r", "r p q") };
-    let net = net
-        .node(op, inputs, outputs, attributes)
-        .node("Concat", joined, "y", [int("axis", axis as i64)]);
+    let net =
+        net.node(op, inputs, outputs, attributes).node("Concat", joined, "y", [int("axis", axis as i64)]);
     let last = lengths[count - 1];
     Case::new(net, vec![shape.clone()], move |t| {
         Tensor::from_fn(&shape, |i| {

@@ -55,7 +55,13 @@ pub fn softmax(op: &str, d: &mut Draw) -> Case {
     let given = d.coin();
     let rank = shape.len();
     let old = opset < 13;
-    let axis = if given { d.int(1, rank - 1) } else if old { 1 } else { rank - 1 };
+    let axis = if given {
+        d.int(1, rank - 1)
+    } else if old {
+        1
+    } else {
+        rank - 1
+    };
     let written = if d.coin() { axis as i64 } else { axis as i64 - rank as i64 };
     let attributes = if given { vec![int("axis", written)] } else { vec![] };
     let net = Net::of_opset(opset).node(op, "a", "y", attributes);

@@ -60,22 +60,19 @@ impl Windows {
         (self.kernel[a] - 1) * self.dilation[a] + 1
     }
 
-    /// Counts the windows; false if there is none on some axis.
+    /// Counts the windows; false if one is larger than the padded input.
     fn place(&mut self, ceil: bool) -> bool {
         for a in 0..self.input.len() {
             let padded = self.input[a] + self.before[a] + self.after[a];
-            let starts = (0..)
-                .map(|o| o * self.stride[a])
-                .take_while(|s| {
-                    let whole = s + self.extent(a) <= padded;
-                    // ceil_mode adds a window that hangs over, unless it would start in the right padding.
-                    let hangs = s + self.extent(a) < padded + self.stride[a]
-                        && *s < self.input[a] + self.before[a];
-                    whole && (!ceil || *s < self.input[a] + self.before[a]) || (ceil && hangs)
-                })
-                .count();
-            if starts == 0 {
+            if self.extent(a) > padded {
                 return false;
+            }
+            // ceil_mode adds a window that hangs over; frameworks drop the last one where it starts in the right
+            // padding.
+            let room = if ceil { padded + self.stride[a] - 1 } else { padded };
+            let mut starts = (0..).take_while(|o| o * self.stride[a] + self.extent(a) <= room).count();
+            if ceil && (starts - 1) * self.stride[a] >= self.input[a] + self.before[a] {
+                starts -= 1;
             }
             self.output.push(starts);
         }
