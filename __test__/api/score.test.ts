@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { DeepLift, dinucleotideShuffle, type References, readFasta, type Scores } from '../../src/index.js'
+import { expectError } from '../support/errors.js'
 import {
   DEMO,
   DEMO_FASTA,
@@ -186,6 +187,31 @@ describe('contributions', () => {
   test('are zero where the input is its reference', async () => {
     const scores = await model.score(asValues, { references: { perExample: asValues.x }, target: 0 })
     expect(largest(scores.contributions.x!.data)).toBe(0)
+  })
+})
+
+describe('tensors inside the model', () => {
+  test('are explained like outputs, at positions in the layout of the file', async () => {
+    const weights = randomFloats(120, 1)
+    const bias = randomFloats(6, 2)
+    const [channel, position] = [4, 17]
+    const index = channel * (LENGTH - 4) + position
+    const scores = await model.score(asValues, { references: 'zeros', target: { output: 'c1', index } })
+    for (let example = 0; example < EXAMPLES; example++) {
+      let sum = bias[channel]!
+      for (let letter = 0; letter < 4; letter++)
+        for (let tap = 0; tap < 5; tap++)
+          sum +=
+            weights[(channel * 4 + letter) * 5 + tap]! *
+            values[(example * 4 + letter) * LENGTH + position + tap]!
+      expect(scores.output.data[example]).toBeCloseTo(sum, 5)
+    }
+    expect(scores.worstCompleteness).toBeLessThan(1e-5)
+    await expectError(
+      () => model.score(asValues, { references: 'zeros', target: { output: 'c1', index: 6 * (LENGTH - 4) } }),
+      'INVALID_OPTION',
+      'c1',
+    )
   })
 })
 
