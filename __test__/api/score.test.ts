@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { DeepLift, dinucleotideShuffle, type References, readFasta, type Scores } from '../../src/index.js'
 import { expectError } from '../support/errors.js'
 import {
+  channelsLastModel,
   DEMO,
   DEMO_FASTA,
   DEMO_MODEL,
@@ -231,7 +232,10 @@ describe('references', () => {
       { perExample: { data: repeated, shape: [EXAMPLES, 4, LENGTH] } },
       { x: { data: floats, shape: [4, LENGTH] } },
     ]
-    const all = await Promise.all(forms.map((references) => model.score(asValues, { references, target: 0 })))
+    const calls = [asValues, asCodes].flatMap((inputs) =>
+      forms.map((references) => model.score(inputs, { references, target: 0 })),
+    )
+    const all = await Promise.all(calls)
     for (const scores of all)
       expect(largestDifference(scores.contributions.x!.data, all[0]!.contributions.x!.data)).toBeLessThan(
         1e-6,
@@ -318,6 +322,28 @@ describe('nothing changes a number', () => {
     const whole = await score({})
     const all = await Promise.all(Array.from({ length: 6 }, (_, index) => score({ batchSize: index + 1 })))
     for (const scores of all) expect(scores).toEqual(whole)
+  })
+
+  test('a file that fixes its batch at one', async () => {
+    const fixed = await DeepLift.load(sequenceModel(LENGTH, { batch: 1 }))
+    expect(await fixed.score(asCodes, options)).toEqual(await score({}))
+  })
+
+  test('letters on the last axis', async () => {
+    const last = await DeepLift.load(channelsLastModel(LENGTH))
+    const scores = await last.score(asCodes, options)
+    expect(scores.contributions.x!.shape).toEqual([EXAMPLES, 2, LENGTH, 4])
+    const whole = await score({})
+    const { data } = whole.contributions.x!
+    const moved = scores.contributions.x!.data.map((_, index) => {
+      const [row, position, letter] = [
+        Math.floor(index / (4 * LENGTH)),
+        Math.floor(index / 4) % LENGTH,
+        index % 4,
+      ]
+      return data[(row * 4 + letter) * LENGTH + position]!
+    })
+    expect(largestDifference(moved, scores.contributions.x!.data)).toBeLessThan(1e-6)
   })
 
   test('an axis of open length', async () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DeepLift, dinucleotideShuffle, type NpyArray, readNpy, readNpz, writeNpy } from '../../src/index.js'
 import { type Finished, type RunOptions, runCli } from '../support/cli.js'
 import {
+  channelsLastModel,
   DEMO_FASTA,
   DEMO_MODEL,
   oneHot,
@@ -195,6 +196,44 @@ describe('arrays', () => {
     expect(archive).not.toHaveProperty('names')
   })
 
+  test('of bytes: one-hot inputs and references', async () => {
+    const data = Int8Array.from(values)
+    await writeNpy(at('bytes.npy'), { dtype: 'int8', shape: [EXAMPLES, 4, LENGTH], data })
+    const one = Uint8Array.from(values.subarray(0, 4 * LENGTH))
+    await writeNpy(at('one.npy'), { dtype: 'uint8', shape: [1, 4, LENGTH], data: one })
+    await succeed([
+      '--input',
+      at('bytes.npy'),
+      '--target',
+      '1',
+      '--reference',
+      `file:${at('one.npy')}`,
+      '--out',
+      at('j.npz'),
+    ])
+    const scores = await model.score(
+      { x: { data: values, shape: [EXAMPLES, 4, LENGTH] } },
+      { references: { data: Float32Array.from(one), shape: [4, LENGTH] }, target: 1 },
+    )
+    expect(floats((await readNpz(at('j.npz'))).contributions)).toEqual([...scores.contributions.x!.data])
+    // The first example is its own reference.
+    expect(floats((await readNpz(at('j.npz'))).contributions).slice(0, 4 * LENGTH)).toEqual(
+      new Array(4 * LENGTH).fill(0),
+    )
+  })
+
+  test('with the letters last, in the layout of TF-MoDISco', async () => {
+    await writeFile(at('last.onnx'), channelsLastModel(LENGTH))
+    const args = ['--fasta', at('s.fa'), '--format', 'modisco', ...BASIC]
+    const last = await runCli(['score', at('last.onnx'), ...args, '--out', at('last')])
+    expect(last.code, last.stderr).toBe(0)
+    await succeed([...args, '--out', at('first')])
+    expect(await readNpz(at('last.ohe.npz'))).toEqual(await readNpz(at('first.ohe.npz')))
+    const [a, b] = [await readNpz(at('last.attr.npz')), await readNpz(at('first.attr.npz'))]
+    for (const [index, value] of floats(a.arr_0).entries())
+      expect(value).toBeCloseTo(floats(b.arr_0)[index]!, 5)
+  })
+
   test('of two inputs, one held fixed', async () => {
     await writeNpy(at('a.npy'), { dtype: 'float32', shape: [2, 3], data: randomFloats(6, 1) })
     await writeNpy(at('b.npy'), {
@@ -311,7 +350,7 @@ describe('what goes wrong', () => {
     await writeFile(at('short.fa'), `${fasta}>short\nACGT\n`)
     const short = await score(['--fasta', at('short.fa'), ...BASIC, ...out()])
     expect(short.code).toBe(3)
-    expect(short.stderr).toMatch(/"short".*40.*4/)
+    expect(short.stderr).toMatch(/short\.fa: record "short" \(line 19\) has 4 bases; 40 are needed/)
     expect((await readdir(folder)).filter((name) => /wrong|tmp/.test(name))).toEqual([])
   })
 

@@ -40,6 +40,40 @@ export function oneHot(codes: Uint8Array, length: number): Float32Array {
   return values
 }
 
+const SEQUENCE_WEIGHTS = [
+  tensor('w1', [6, 4, 5], randomFloats(120, 1)),
+  tensor('b1', [6], randomFloats(6, 2)),
+  tensor('w2', [5, 6, 3], randomFloats(90, 3)),
+  tensor('w3', [8, 5], randomFloats(40, 4)),
+  tensor('b3', [8], randomFloats(8, 5)),
+  tensor('w4', [3, 8], randomFloats(24, 6)),
+]
+
+/** From an input `[batch, 4, length]` to the output `y`. */
+function sequenceNodes(input: string) {
+  return [
+    node('Conv', [input, 'w1', 'b1'], ['c1'], { kernel_shape: [5] }),
+    node('Relu', ['c1'], ['r1']),
+    node('Conv', ['r1', 'w2'], ['c2'], { kernel_shape: [3] }),
+    node('Relu', ['c2'], ['r2']),
+    node('GlobalAveragePool', ['r2'], ['p']),
+    node('Flatten', ['p'], ['f']),
+    node('Gemm', ['f', 'w3', 'b3'], ['g'], { transB: 1 }),
+    node('Relu', ['g'], ['r3']),
+    node('Gemm', ['r3', 'w4'], ['y'], { transB: 1 }),
+  ]
+}
+
+/** The network of {@link sequenceModel} over `[batch, length, 4]`. */
+export function channelsLastModel(length: number): Uint8Array {
+  return buildModel({
+    inputs: { x: ['batch', length, 4] },
+    outputs: { y: ['batch', 3] },
+    nodes: [node('Transpose', ['x'], ['t'], { perm: [0, 2, 1] }), ...sequenceNodes('t')],
+    initializers: SEQUENCE_WEIGHTS,
+  })
+}
+
 /** Conv 4 → 6, ReLU, Conv 6 → 5, ReLU, mean over positions, dense 8, ReLU, dense 3. */
 export function sequenceModel(
   length: number,
@@ -49,25 +83,8 @@ export function sequenceModel(
   return buildModel({
     inputs: { x: axes },
     outputs: { y: [options.batch ?? 'batch', 3] },
-    nodes: [
-      node('Conv', ['x', 'w1', 'b1'], ['c1'], { kernel_shape: [5] }),
-      node('Relu', ['c1'], ['r1']),
-      node('Conv', ['r1', 'w2'], ['c2'], { kernel_shape: [3] }),
-      node('Relu', ['c2'], ['r2']),
-      node('GlobalAveragePool', ['r2'], ['p']),
-      node('Flatten', ['p'], ['f']),
-      node('Gemm', ['f', 'w3', 'b3'], ['g'], { transB: 1 }),
-      node('Relu', ['g'], ['r3']),
-      node('Gemm', ['r3', 'w4'], ['y'], { transB: 1 }),
-    ],
-    initializers: [
-      tensor('w1', [6, 4, 5], randomFloats(120, 1)),
-      tensor('b1', [6], randomFloats(6, 2)),
-      tensor('w2', [5, 6, 3], randomFloats(90, 3)),
-      tensor('w3', [8, 5], randomFloats(40, 4)),
-      tensor('b3', [8], randomFloats(8, 5)),
-      tensor('w4', [3, 8], randomFloats(24, 6)),
-    ],
+    nodes: sequenceNodes('x'),
+    initializers: SEQUENCE_WEIGHTS,
   })
 }
 

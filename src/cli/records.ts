@@ -5,6 +5,7 @@ import { readFasta } from '../genomics/fasta.js'
 import type { LetterOptions } from '../genomics/letters.js'
 import { readBytes } from '../io/byte-source.js'
 import { NpyFile } from '../io/npy-read.js'
+import { fixedShape, LETTERS, layoutOf } from '../options/layout.js'
 import type { InputInfo } from '../options/tensor-info.js'
 import type { TensorRecord } from '../records.js'
 import type { InputReferences } from '../references.js'
@@ -205,16 +206,20 @@ async function* fastaRecords(
     )
   const referenceRows = new RowsInStep(references)
   const source = path === '-' ? process.stdin : path
-  for await (const { name, codes } of readFasta(source, {
-    ...letters,
-    signal,
-    ...(path === '-' && { name: 'stdin' }),
-  }))
+  const fasta = { ...letters, ...lengthOf(input!), signal, ...(path === '-' && { name: 'stdin' }) }
+  for await (const { name, codes } of readFasta(source, fasta))
     yield {
       name,
       inputs: { [input!.name]: { data: codes, shape: [codes.length] } },
       references: await referenceRows.next(),
     }
+}
+
+/** The length that the file of the model fixes, so that a wrong record is found at its line. */
+function lengthOf(input: InputInfo): { length?: number } {
+  const shape = fixedShape(input)
+  const layout = shape && layoutOf(input.name, shape)
+  return layout?.channelAxis === undefined ? {} : { length: layout.size / LETTERS }
 }
 
 /** Headers in a file, for the progress; undefined if it cannot be read twice. */

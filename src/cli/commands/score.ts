@@ -123,6 +123,8 @@ async function score(path: string, options: Arguments): Promise<void> {
     throw error
   } finally {
     interrupt.end()
+    // A pipe that nobody reads to its end would keep the process.
+    if (options.fasta === '-') process.stdin.destroy()
     await examples.close()
   }
 }
@@ -179,9 +181,11 @@ async function run(
     worstCompleteness: last.worstCompleteness,
     warnings: [...warned],
   }
-  const text =
-    `${last.done} examples in ${duration(seconds)} (${(last.done / seconds).toPrecision(3)}/s), worst completeness ` +
-    `${last.worstCompleteness.toExponential(1)}: ${sink.paths.join(', ')}`
+  // Gradients do not promise to sum up, so their residual says nothing about the numbers.
+  const residual =
+    options.rule === 'gradient' ? '' : `, worst completeness ${last.worstCompleteness.toExponential(1)}`
+  const rate = `${(last.done / seconds).toPrecision(3)}/s`
+  const text = `${last.done} examples in ${duration(seconds)} (${rate})${residual}: ${sink.paths.join(', ')}`
   return { text, data }
 }
 
