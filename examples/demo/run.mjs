@@ -139,5 +139,24 @@ async function drawLogo(index, taskName) {
   })
   const path = join(outputFolder, `${sequence.name}-${taskName}.svg`)
   await writeFile(path, svg)
-  console.log(`${taskName === 'GATA1' ? '\n' : ''}logo: ${relative(process.cwd(), path)}`)
+  console.log(`\n${sequence.name}, task ${taskName}: ${relative(process.cwd(), path)}`)
+  console.log(terminalLogo(sequence, deeplift.scores[index][TASKS.indexOf(taskName)]))
+}
+
+/** Positive contributions as bars over the bases of the best-scoring stretch, with the embedded motifs below. */
+function terminalLogo(sequence, scores) {
+  const width = Math.min(scores.length, 72)
+  const total = (start) => scores.subarray(start, start + width).reduce((sum, value) => sum + value, 0)
+  const starts = Array.from({ length: scores.length - width + 1 }, (_, start) => start)
+  const start = starts.reduce((best, each) => (total(each) > total(best) ? each : best), 0)
+  const bars = ' ▁▂▃▄▅▆▇█'
+  const largest = Math.max(...scores)
+  const line = (glyph) => `  ${Array.from({ length: width }, (_, i) => glyph(start + i)).join('')}`
+  const motifAt = (position) =>
+    motifsOf(sequence, MOTIFS.both).find((motif) => position >= motif.start && position < motif.end)
+  return [
+    line((position) => bars[Math.max(0, Math.round((scores[position] / largest) * (bars.length - 1)))]),
+    line((position) => 'ACGTN'[sequence.codes[position]]),
+    line((position) => motifAt(position)?.label.padEnd(10, '-')[position - motifAt(position).start] ?? ' '),
+  ].join('\n')
 }
