@@ -44,6 +44,9 @@ export class ProgressMeter {
 
 /** The largest residual, NaN being worse than any. */
 export function worstOf(completeness: Float64Array, worst = 0): number {
-  for (const residual of completeness) if (!(residual <= worst)) worst = residual
+  for (const residual of completeness) {
+    if (Number.isNaN(worst)) break
+    if (!(residual <= worst)) worst = residual
+  }
   return worst
 }
