@@ -71,13 +71,10 @@ describe.skipIf(!present)('paper', () => {
       const error = largestDifference(actual.data, expected.data) / largest(expected.data)
       worst.note(`twins agree ${precision}`, error, AGREEMENT, `${file} ${rule}`)
       expect(error).toBeLessThanOrEqual(AGREEMENT)
-      worst.note(
-        `completeness ${precision}`,
-        ours.worstCompleteness,
-        COMPLETENESS[precision],
-        `${file} ${rule}`,
-      )
-      expect(ours.worstCompleteness).toBeLessThanOrEqual(COMPLETENESS[precision])
+      const cancels = data === 'mnist' && precision === 'float32'
+      const limit = cancels ? MNIST_COMPLETENESS : COMPLETENESS[precision]
+      worst.note(`completeness ${precision}`, ours.worstCompleteness, limit, `${file} ${rule}`)
+      expect(ours.worstCompleteness).toBeLessThanOrEqual(limit)
     })
   })
 })

@@ -53,14 +53,14 @@ export function widenWeights(graph: Graph): void {
     const { dataType, rawData } = tensor
     if (dataType !== DType.FLOAT16 && dataType !== DType.BFLOAT16) continue
     const halves = new Uint16Array(Uint8Array.from(rawData).buffer)
-    const widen = dataType === DType.FLOAT16 ? float16ToFloat32 : bfloat16ToFloat32
-    const wide = Float32Array.from(halves, (half) => widen(half))
+    const wide = dataType === DType.FLOAT16 ? float16ToFloat32(halves) : bfloat16ToFloat32(halves)
     tensor.dataType = DType.FLOAT
     tensor.rawData = new Uint8Array(wide.buffer)
   }
   for (const { type } of [...graph.input, ...graph.output]) type.tensorType.elemType = DType.FLOAT
 }
 
-function bfloat16ToFloat32(half: number): number {
-  return new Float32Array(Uint32Array.of(half * 0x1_0000).buffer)[0]!
+/** bfloat16 is the upper half of float32. */
+function bfloat16ToFloat32(halves: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(halves, (half) => half * 0x1_0000).buffer)
 }
