@@ -5,6 +5,7 @@
 //! | BatchNormalization (inference), Sub / Div by a constant, constant minus data, Neg | Mul and Add with a constant, the data first |
 //! | Gemm and MatMul with constant weights | Dense (weights `[in, out]`, bias) |
 //! | Squeeze, Unsqueeze, Flatten, Identity, Dropout, Cast between floats | Reshape to a constant shape, or nothing |
+//! | Max, Min of data and a number | Clip |
 //! | GlobalAveragePool, GlobalMaxPool | ReduceMean, ReduceMax |
 use super::attributes;
 use crate::error::Result;
@@ -33,6 +34,7 @@ fn rewrite(graph: &mut Graph, registry: &dyn Registry, node: &mut Node) -> Resul
         "BatchNormalization" => emit.batch_norm(),
         "Sub" | "Div" | "Mul" | "Add" | "Sum" | "Neg" => emit.affine(),
         "Gemm" | "MatMul" => emit.dense(),
+        "Max" | "Min" => emit.clip(),
         "Squeeze" | "Unsqueeze" | "Flatten" | "Reshape" => emit.reshape(),
         "Identity" | "Dropout" | "Cast" => {
             let (input, output) = (emit.node.inputs[0], emit.node.output);
@@ -146,6 +148,20 @@ impl Emit<'_> {
             }
             _ => return Ok(false),
         }
+        self.finish()
+    }
+
+    fn clip(&mut self) -> Result<bool> {
+        let inputs = self.node.inputs.clone();
+        let [a, b] = inputs[..] else { return Ok(false) };
+        let (x, bound) = if self.graph.constant(a).is_some() { (b, a) } else { (a, b) };
+        let number = self.graph.constant(bound).is_some_and(|c| c.len() == 1);
+        let same = x.is_some_and(|x| self.graph.shape(x) == self.graph.shape(self.node.output));
+        if !number || !same {
+            return Ok(false);
+        }
+        let bounds = if self.node.op == "Max" { vec![x, bound] } else { vec![x, None, bound] };
+        self.push("Clip", Attributes::new(), bounds)?;
         self.finish()
     }
 
