@@ -3,7 +3,11 @@
 mod common;
 
 mod cases;
+mod fused;
+mod laws;
+mod networks;
 mod operators;
+mod units;
 
 /// Cases are seeds: a smaller one is no simpler, so there is nothing to shrink.
 fn cases(cases: u32) -> proptest::test_runner::Config {

@@ -1,0 +1,110 @@
+//! Numbers worked out by hand or in arbitrary precision: SEMANTICS 5 and 3.4.
+use crate::common::{assert_close, int, ints, Net};
+
+/// Contributions of every element of the target, one row each.
+fn rows(net: Net, x: &[&[f64]], x0: &[&[f64]]) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let own = |v: &[&[f64]]| v.iter().map(|v| v.to_vec()).collect();
+    let setup = net.pair("t", own(x), own(x0)).every_element().unwrap();
+    let s = setup.score::<f64>().unwrap();
+    let targets = s.output.len();
+    let row = |k: usize| {
+        let inputs = s.contributions.iter().zip(x);
+        inputs.flat_map(|(c, x)| c[k * x.len()..][..x.len()].to_vec()).collect()
+    };
+    ((0..targets).map(row).collect(), s.multipliers[0].clone())
+}
+
+fn contributions(net: Net, x: &[&[f64]], x0: &[&[f64]]) -> Vec<Vec<f64>> {
+    rows(net, x, x0).0
+}
+
+#[test]
+fn softmax() {
+    let net = |n| Net::new().input("x", &[n]).node("Softmax", "x", "t", []);
+    let c = contributions(net(3), &[&[1.0, 2.0, 3.0]], &[&[0.0; 3]]);
+    assert_close(&c[0], &[0.1496165982, -0.1118608726, -0.2810584858], 1e-10, "y0");
+    assert_close(&c[1], &[-0.0559304363, 0.4009314698, -0.4336058958], 1e-10, "y1");
+    assert_close(&c[2], &[-0.0936861619, -0.2890705972, 0.7146643816], 1e-10, "y2");
+    let (c, m) = rows(net(4), &[&[2.0, -1.0, 0.5, 0.0]], &[&[0.5, 0.5, -2.0, 0.0]]);
+    assert_close(&c[0], &[0.3262836457, 0.1252955089, -0.1134178526, 0.0], 1e-10, "y0");
+    assert_close(&m[3..4], &[-0.0886249501], 1e-10, "multiplier of an element that does not differ");
+}
+
+#[test]
+fn softmax_written_in_pieces() {
+    for shift in [false, true] {
+        let net = Net::new().input("x", &[3]);
+        let net = if shift {
+            net.list("axes", &[1])
+                .node("ReduceMax", "x axes", "top", [])
+                .node("Sub", "x top", "shifted", [])
+                .node("Exp", "shifted", "e", [])
+        } else {
+            net.list("axes", &[1]).node("Exp", "x", "e", [])
+        };
+        let net = net.node("ReduceSum", "e axes", "s", []).node("Div", "e s", "t", []);
+        let c = contributions(net, &[&[1.0, 2.0, 3.0]], &[&[0.0; 3]]);
+        assert_close(&c[0], &[0.1496165982, -0.1118608726, -0.2810584858], 1e-10, "y0");
+    }
+}
+
+#[test]
+fn quotient_and_product_of_activations() {
+    let net = |op| Net::new().input("a", &[1]).input("b", &[1]).node(op, "a b", "t", []);
+    let c = contributions(net("Div"), &[&[3.0], &[2.0]], &[&[1.0], &[4.0]]);
+    assert_close(&c[0], &[0.75, 0.5], 1e-12, "Div");
+    let c = contributions(net("Mul"), &[&[3.0], &[2.0]], &[&[1.0], &[4.0]]);
+    assert_close(&c[0], &[6.0, -4.0], 1e-12, "Mul");
+}
+
+#[test]
+fn functions_of_one_element() {
+    let unary = |op: &str| Net::new().input("x", &[1]).node(op, "x", "t", []);
+    let power = |n: f64| Net::new().input("x", &[1]).weight("n", &[], vec![n]).node("Pow", "x n", "t", []);
+    for (net, multiplier) in [
+        (power(2.0), 4.0),
+        (power(-0.5), -0.2113249),
+        (unary("Sqrt"), 0.3660254),
+        (unary("Reciprocal"), -1.0 / 3.0),
+        (unary("Exp"), 8.6836275),
+        (unary("Log"), 0.5493061),
+        (unary("Tanh"), 0.1167303),
+        (unary("Sigmoid"), 0.1107578),
+    ] {
+        let op = net.ops()[0].to_string();
+        let (_, m) = rows(net, &[&[3.0]], &[&[1.0]]);
+        assert_close(&m, &[multiplier], 5e-8, &op);
+    }
+}
+
+#[test]
+fn maxima_give_everything_to_the_winner_of_the_larger_side() {
+    let pool = |n| Net::new().input("x", &[1, n]).node("MaxPool", "x", "t", [ints("kernel_shape", &[n])]);
+    let reduce = |n| Net::new().input("x", &[1, n]).node("ReduceMax", "x", "t", [int("keepdims", 0)]);
+    let global = |n| Net::new().input("x", &[1, n]).node("GlobalMaxPool", "x", "t", []);
+    for net in [pool, reduce, global] as [fn(usize) -> Net; 3] {
+        let c = contributions(net(4), &[&[1.0; 4]], &[&[1.0, 2.0, 3.0, 9.0]]);
+        assert_eq!(c[0], [0.0, 0.0, 0.0, -8.0]);
+        let c = contributions(net(3), &[&[3.0, 2.9, 0.0]], &[&[0.0; 3]]);
+        assert_eq!(c[0], [3.0, 0.0, 0.0]);
+        // Ties: the first of them.
+        let c = contributions(net(3), &[&[2.0, 2.0, 2.0]], &[&[0.0; 3]]);
+        assert_eq!(c[0], [2.0, 0.0, 0.0]);
+    }
+}
+
+/// Windows that overlap accumulate: each is complete, so their sum is.
+#[test]
+fn overlapping_windows_accumulate() {
+    let net = Net::new().input("x", &[1, 4]).node("MaxPool", "x", "p", [ints("kernel_shape", &[3])]);
+    let net = net.list("axes", &[1, 2]).node("ReduceSum", "p axes", "t", []);
+    let c = contributions(net, &[&[1.0, 5.0, 2.0, 0.0]], &[&[0.0; 4]]);
+    assert_eq!(c[0], [0.0, 10.0, 0.0, 0.0]);
+}
+
+#[test]
+fn log_sum_exp_weights_sum_to_one() {
+    let net = Net::new().input("x", &[3]).list("axes", &[1]).node("ReduceLogSumExp", "x axes", "t", []);
+    let (_, m) = rows(net, &[&[1.0, -2.0, 0.5]], &[&[0.0, 1.0, 3.0]]);
+    assert_close(&[m.iter().sum()], &[1.0], 1e-12, "sum of the multipliers");
+}
