@@ -1,6 +1,6 @@
 /** Errors that arise later, elsewhere, shown with the line of the caller that asked for the work. */
 
-import { DeepLiftError, type DeepLiftErrorCode } from './errors.js'
+import { DeepLiftError } from './errors.js'
 
 /** The stack of whoever called `entry`, a public function that is running now. */
 export function callerOf(entry: (...args: never[]) => unknown): string {
@@ -17,6 +17,5 @@ export function blame(error: unknown, caller: string): unknown {
 }
 
 export function aborted(what: string, signal: AbortSignal): DeepLiftError {
-  const code: DeepLiftErrorCode = 'ABORTED'
-  return new DeepLiftError(code, `${what} was aborted.`, { cause: signal.reason })
+  return new DeepLiftError('ABORTED', `${what} was aborted.`, { cause: signal.reason })
 }

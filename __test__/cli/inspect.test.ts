@@ -95,6 +95,17 @@ describe('doctor', () => {
     expect(found.problems).toEqual([])
   })
 
+  test('says that the addon cannot be loaded, and what to do', async () => {
+    const env = { NAPI_RS_NATIVE_LIBRARY_PATH: join(folder, 'nowhere.node') }
+    const { code, stdout } = await runCli(['doctor'], { env })
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/native +not loaded/)
+    expect(stdout).toContain('npm run build:native')
+    const inspect = await runCli(['inspect', DEMO_MODEL, '--json'], { env })
+    expect(inspect.code).toBe(1)
+    expect(JSON.parse(inspect.stdout)).toMatchObject({ error: { code: 'NATIVE_LOAD' } })
+  })
+
   test('says which instruction set is forced, and refuses one that is none', async () => {
     const scalar = await runCli(['doctor'], { env: { DEEPLIFT_ISA: 'scalar' } })
     expect(scalar.code).toBe(0)

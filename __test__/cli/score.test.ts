@@ -147,7 +147,14 @@ describe('sequences', () => {
       ...BASIC,
       '--json',
     ])
-    expect((JSON.parse(stdout) as { files: string[] }).files).toEqual([at('m.ohe.npz'), at('m.attr.npz')])
+    const summary = JSON.parse(stdout)
+    expect(summary.files).toEqual([at('m.ohe.npz'), at('m.attr.npz')])
+    expect(summary.settings).toMatchObject({
+      references: ['zeros'],
+      target: { index: 1 },
+      precision: 'float32',
+    })
+    expect(summary.examples).toBe(EXAMPLES)
     const sequences = (await readNpz(at('m.ohe.npz'))).arr_0!
     expect([sequences.dtype, sequences.shape]).toEqual(['int8', [EXAMPLES, 4, LENGTH]])
     expect([...(sequences.data as Int8Array)]).toEqual([...values])

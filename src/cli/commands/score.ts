@@ -117,7 +117,8 @@ async function score(path: string, options: Arguments): Promise<void> {
   try {
     const summary = await run(model, examples, scoring, sink, reporter, options, interrupt.signal)
     await sink.finish()
-    reporter.result(() => summary.text, { ...summary.data, files: sink.paths })
+    const settings = { model: path, references: options.reference ?? null, seed: options.seed, ...scoring }
+    reporter.result(() => summary.text, { ...summary.data, settings, files: sink.paths })
   } catch (error) {
     await sink.abort()
     throw error
