@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DeepLift, DeepLiftError } from '../../src/index.js'
-import { sizeOf } from '../../src/tensor.js'
+import { sizeOf, type Tensor } from '../../src/tensor.js'
 import { DType, node, tensor, value } from '../support/onnx-builder.js'
 import { SHARED } from '../support/shared.js'
 import { readJson } from './cases.js'
@@ -99,27 +99,33 @@ export async function runForm(each: NodeCase, form: Form, output: StoredTensor):
       openBatch(graph)
     }
   })
-  const model = await DeepLift.load(bytes)
-  const inputs =
+  const inputs: Record<string, Tensor> =
     form === 'folded'
       ? { zero: { data: new Float32Array(1), shape: [1, 1] } }
-      : Object.fromEntries(
-          data.map((input) => [input.name, { data: Float32Array.from(valuesOf(input)), shape: input.shape }]),
-        )
+      : Object.fromEntries(data.map((input) => [input.name, floatTensor(input)]))
   const examples = form === 'folded' ? 1 : data[0]!.shape[0]!
-  const name = form === 'folded' ? 'read' : output.name
   const size = sizeOf(output.shape) / examples
-  if (!Number.isInteger(size)) throw new Mixed(`${output.shape} is no batch of ${examples}`)
+  if (!Number.isInteger(size)) throw new OtherBatch(`${output.shape} is no batch of ${examples}`)
+  const name = form === 'folded' ? 'read' : output.name
+  // Each example is its own reference, at which f is finite where it is finite at the example.
+  const references = Object.fromEntries(
+    Object.entries(inputs).map(([input, tensor]) => [input, { perExample: tensor }]),
+  )
   const target = Array.from({ length: size }, (_, index) => ({ output: name, index }))
-  const scores = await model.score(inputs, { references: 'zeros', target, outputs: [] })
+  const model = await DeepLift.load(bytes)
+  const scores = await model.score(inputs, { references, target, outputs: [] })
   return scores.output.data
 }
 
+function floatTensor(input: StoredTensor): Tensor {
+  return { data: Float32Array.from(valuesOf(input)), shape: input.shape }
+}
+
 /** The output has other rows than the input, so that its first axis cannot be the batch. */
-export class Mixed extends Error {}
+export class OtherBatch extends Error {}
 
 export function isRefusal(error: unknown): boolean {
-  return error instanceof Mixed || error instanceof DeepLiftError
+  return error instanceof OtherBatch || error instanceof DeepLiftError
 }
 
 const DTYPES: Record<string, number> = {
