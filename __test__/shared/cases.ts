@@ -123,8 +123,9 @@ export const ROUNDED_IN_FILE: Record<string, { constants: string; contributions:
 
 /**
  * Largest completeness residual in float32 where an output is far smaller than the terms that it is the sum of: f(x)
- * is -0.009 where |contributions| sum to 71, 26 where they sum to 11,000. The residual, relative to f(x), is then
- * made of the last bits of those terms: it stays below 2e-7 of their sum, or is the rounding of f(x) alone (60 layers).
+ * is -0.009 where |contributions| sum to 71, and 26 where they sum to 11,000. The residual is then made of the last
+ * bits of those terms (below 1e-6 of their sum), or of the rounding of f(x) alone (deep_60_conv), though not small
+ * relative to f(x).
  */
 export const CANCELLING: Record<string, number> = {
   'genomics/rescale--background': 1.4e-5,
