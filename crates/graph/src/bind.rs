@@ -89,7 +89,12 @@ impl<'a> Binder<'a> {
                     v.name
                 );
             }
-            element_count(shape)?;
+            ensure!(
+                element_count(shape)? > 0,
+                InvalidInput,
+                "input '{}' of shape {shape:?} has no element",
+                v.name
+            );
             let fact = Fact::data(shape.clone(), v.dtype);
             self.graph.tensors.push(Tensor { name: v.name.clone(), fact });
             let id = TensorId(self.graph.tensors.len() - 1);
@@ -133,6 +138,9 @@ impl<'a> Binder<'a> {
                 self.by_name.insert(name, id);
             }
             return Ok(());
+        }
+        for f in operator.outputs() {
+            ensure!(!f.is_empty(), UnsupportedModel, "an output of shape {:?} has no element", f.shape);
         }
         if let Some(lowered) = operator.lower() {
             for (i, (op, attrs, extra)) in lowered.parts.into_iter().enumerate() {

@@ -59,11 +59,16 @@ pub fn build_unresolved(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     };
     shape.push(n);
     deeplift_graph::constant::element_count(&shape)?;
-    Ok(Box::new(Unresolved(Fact::data(shape, a.dtype))))
+    let plain = !["transA", "transB", "alpha"].iter().any(|name| cx.attrs.contains_key(*name));
+    Ok(Box::new(Unresolved { fact: Fact::data(shape, a.dtype), plain }))
 }
 
 /// A product that is not (or not yet) one with constant weights.
-struct Unresolved(Fact);
+struct Unresolved {
+    fact: Fact,
+    /// Whether nothing but the product is asked for.
+    plain: bool,
+}
 
 impl Unresolved {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
@@ -76,12 +81,12 @@ impl Unresolved {
 
 impl Operator for Unresolved {
     fn outputs(&self) -> Vec<Fact> {
-        vec![self.0.clone()]
+        vec![self.fact.clone()]
     }
 
     fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
         let (Some(a), Some(b)) = (inputs[0], inputs[1]) else { return Ok(None) };
-        if a.shape.len() != 2 || b.shape.len() != 2 || inputs.len() > 2 || a.shape[1] != b.shape[0] {
+        if !self.plain || a.shape.len() != 2 || b.shape.len() != 2 || inputs.len() > 2 {
             bail!(
                 UnsupportedOp,
                 "a product of constants of shapes {:?} and {:?} is not folded",
@@ -92,7 +97,7 @@ impl Operator for Unresolved {
         let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1]);
         let cell = |i: usize, j: usize| (0..k).map(|l| a.at(i * k + l) * b.at(l * n + j)).sum();
         let values = (0..m * n).map(|i| cell(i / n, i % n)).collect();
-        Ok(Some(vec![crate::shape::as_dtype(Constant::f64(self.0.shape.clone(), values), a.dtype)]))
+        Ok(Some(vec![crate::shape::as_dtype(Constant::f64(self.fact.shape.clone(), values), a.dtype)]))
     }
 
     structures!();

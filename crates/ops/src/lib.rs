@@ -2,7 +2,7 @@
 //! [`TABLE`].
 #![forbid(unsafe_code)]
 
-use deeplift_graph::{bail, Build, Operator, Registry, Result};
+use deeplift_graph::{bail, ensure, Build, Operator, Registry, Result};
 
 mod add;
 mod average_pool;
@@ -26,92 +26,98 @@ mod where_;
 
 type BuildFn = fn(&Build<'_>) -> Result<Box<dyn Operator>>;
 
-/// Every operator, by its ONNX name; `Dense` and `Composite` are made by rewrites.
-pub const TABLE: &[(&str, BuildFn)] = &[
-    ("Abs", unary::abs::build),
-    ("Add", add::build),
-    ("And", shape::logical::build),
-    ("AveragePool", average_pool::build),
-    ("BatchNormalization", layout::batch_normalization::build),
-    ("Cast", layout::cast::build),
-    ("Celu", unary::celu::build),
-    ("Clip", unary::clip::build),
-    ("Composite", composite::build),
-    ("Concat", concat::build),
-    ("Constant", shape::constant::build),
-    ("ConstantOfShape", shape::constant_of_shape::build),
-    ("Conv", conv::build),
-    ("Dense", dense::build),
-    ("Div", div::build),
-    ("Dropout", layout::identity::build),
-    ("Elu", unary::elu::build),
-    ("Equal", shape::compare::build),
-    ("Erf", unary::erf::build),
-    ("Exp", unary::exp::build),
-    ("Expand", layout::expand::build),
-    ("Flatten", layout::flatten::build),
-    ("Gather", layout::gather::build),
-    ("Gelu", unary::gelu::build),
-    ("Gemm", dense::build_unresolved),
-    ("GlobalAveragePool", reduce::global::build),
-    ("GlobalMaxPool", reduce::global::build),
-    ("Greater", shape::compare::build),
-    ("GreaterOrEqual", shape::compare::build),
-    ("HardSigmoid", unary::hard_sigmoid::build),
-    ("HardSwish", unary::hard_swish::build),
-    ("Identity", layout::identity::build),
-    ("IsInf", shape::is_special::build),
-    ("IsNaN", shape::is_special::build),
-    ("LeakyRelu", unary::leaky_relu::build),
-    ("Less", shape::compare::build),
-    ("LessOrEqual", shape::compare::build),
-    ("Log", unary::log::build),
-    ("LogSoftmax", log_softmax::build),
-    ("MatMul", dense::build_unresolved),
-    ("Max", shape::extremum::build),
-    ("MaxPool", max_pool::build),
-    ("Min", shape::extremum::build),
-    ("Mish", unary::mish::build),
-    ("Mod", shape::modulo::build),
-    ("Mul", mul::build),
-    ("Neg", unary::neg::build),
-    ("Not", shape::logical::build),
-    ("Or", shape::logical::build),
-    ("PRelu", unary::prelu::build),
-    ("Pad", layout::pad::build),
-    ("Pow", unary::pow::build),
-    ("Range", shape::range::build),
-    ("Reciprocal", unary::reciprocal::build),
-    ("ReduceLogSumExp", reduce::log_sum_exp::build),
-    ("ReduceMax", reduce::max::build),
-    ("ReduceMean", reduce::mean::build),
-    ("ReduceMin", reduce::max::build),
-    ("ReduceProd", shape::reduce_prod::build),
-    ("ReduceSum", reduce::sum::build),
-    ("Relu", unary::relu::build),
-    ("Reshape", layout::reshape::build),
-    ("Selu", unary::selu::build),
-    ("Shape", shape::shape_of::build),
-    ("Sigmoid", unary::sigmoid::build),
-    ("Sign", shape::sign::build),
-    ("Size", shape::shape_of::build),
-    ("Slice", layout::slice::build),
-    ("Softmax", softmax::build),
-    ("Softplus", unary::softplus::build),
-    ("Softsign", unary::softsign::build),
-    ("Split", layout::split::build),
-    ("Sqrt", unary::sqrt::build),
-    ("Squeeze", layout::squeeze::build),
-    ("Sub", sub::build),
-    ("Sum", add::build),
-    ("Swish", unary::swish::build),
-    ("Tanh", unary::tanh::build),
-    ("ThresholdedRelu", unary::thresholded_relu::build),
-    ("Tile", layout::tile::build),
-    ("Transpose", layout::transpose::build),
-    ("Unsqueeze", layout::unsqueeze::build),
-    ("Where", where_::build),
-    ("Xor", shape::logical::build),
+/// Fewest and most inputs; the first ones must be present, the others may be omitted.
+type Inputs = std::ops::RangeInclusive<usize>;
+
+/// Any number of inputs, none omitted.
+const ANY: Inputs = 1..=usize::MAX;
+
+/// Every operator, by its ONNX name, with the number of its inputs; `Dense` and `Composite` are made by rewrites.
+pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
+    ("Abs", 1..=1, unary::abs::build),
+    ("Add", 2..=2, add::build),
+    ("And", 2..=2, shape::logical::build),
+    ("AveragePool", 1..=1, average_pool::build),
+    ("BatchNormalization", 5..=5, layout::batch_normalization::build),
+    ("Cast", 1..=1, layout::cast::build),
+    ("Celu", 1..=1, unary::celu::build),
+    ("Clip", 1..=3, unary::clip::build),
+    ("Composite", 1..=1, composite::build),
+    ("Concat", ANY, concat::build),
+    ("Constant", 0..=0, shape::constant::build),
+    ("ConstantOfShape", 1..=1, shape::constant_of_shape::build),
+    ("Conv", 2..=3, conv::build),
+    ("Dense", 3..=3, dense::build),
+    ("Div", 2..=2, div::build),
+    ("Dropout", 1..=3, layout::identity::build),
+    ("Elu", 1..=1, unary::elu::build),
+    ("Equal", 2..=2, shape::compare::build),
+    ("Erf", 1..=1, unary::erf::build),
+    ("Exp", 1..=1, unary::exp::build),
+    ("Expand", 2..=2, layout::expand::build),
+    ("Flatten", 1..=1, layout::flatten::build),
+    ("Gather", 2..=2, layout::gather::build),
+    ("Gelu", 1..=1, unary::gelu::build),
+    ("Gemm", 2..=3, dense::build_unresolved),
+    ("GlobalAveragePool", 1..=1, reduce::global::build),
+    ("GlobalMaxPool", 1..=1, reduce::global::build),
+    ("Greater", 2..=2, shape::compare::build),
+    ("GreaterOrEqual", 2..=2, shape::compare::build),
+    ("HardSigmoid", 1..=1, unary::hard_sigmoid::build),
+    ("HardSwish", 1..=1, unary::hard_swish::build),
+    ("Identity", 1..=1, layout::identity::build),
+    ("IsInf", 1..=1, shape::is_special::build),
+    ("IsNaN", 1..=1, shape::is_special::build),
+    ("LeakyRelu", 1..=1, unary::leaky_relu::build),
+    ("Less", 2..=2, shape::compare::build),
+    ("LessOrEqual", 2..=2, shape::compare::build),
+    ("Log", 1..=1, unary::log::build),
+    ("LogSoftmax", 1..=1, log_softmax::build),
+    ("MatMul", 2..=2, dense::build_unresolved),
+    ("Max", ANY, shape::extremum::build),
+    ("MaxPool", 1..=1, max_pool::build),
+    ("Min", ANY, shape::extremum::build),
+    ("Mish", 1..=1, unary::mish::build),
+    ("Mod", 2..=2, shape::modulo::build),
+    ("Mul", 2..=2, mul::build),
+    ("Neg", 1..=1, unary::neg::build),
+    ("Not", 1..=1, shape::logical::build),
+    ("Or", 2..=2, shape::logical::build),
+    ("PRelu", 2..=2, unary::prelu::build),
+    ("Pad", 1..=4, layout::pad::build),
+    ("Pow", 2..=2, unary::pow::build),
+    ("Range", 3..=3, shape::range::build),
+    ("Reciprocal", 1..=1, unary::reciprocal::build),
+    ("ReduceLogSumExp", 1..=2, reduce::log_sum_exp::build),
+    ("ReduceMax", 1..=2, reduce::max::build),
+    ("ReduceMean", 1..=2, reduce::mean::build),
+    ("ReduceMin", 1..=2, reduce::max::build),
+    ("ReduceProd", 1..=2, shape::reduce_prod::build),
+    ("ReduceSum", 1..=2, reduce::sum::build),
+    ("Relu", 1..=1, unary::relu::build),
+    ("Reshape", 2..=2, layout::reshape::build),
+    ("Selu", 1..=1, unary::selu::build),
+    ("Shape", 1..=1, shape::shape_of::build),
+    ("Sigmoid", 1..=1, unary::sigmoid::build),
+    ("Sign", 1..=1, shape::sign::build),
+    ("Size", 1..=1, shape::shape_of::build),
+    ("Slice", 1..=5, layout::slice::build),
+    ("Softmax", 1..=1, softmax::build),
+    ("Softplus", 1..=1, unary::softplus::build),
+    ("Softsign", 1..=1, unary::softsign::build),
+    ("Split", 1..=2, layout::split::build),
+    ("Sqrt", 1..=1, unary::sqrt::build),
+    ("Squeeze", 1..=2, layout::squeeze::build),
+    ("Sub", 2..=2, sub::build),
+    ("Sum", ANY, add::build),
+    ("Swish", 1..=1, unary::swish::build),
+    ("Tanh", 1..=1, unary::tanh::build),
+    ("ThresholdedRelu", 1..=1, unary::thresholded_relu::build),
+    ("Tile", 2..=2, layout::tile::build),
+    ("Transpose", 1..=1, layout::transpose::build),
+    ("Unsqueeze", 1..=2, layout::unsqueeze::build),
+    ("Where", 3..=3, where_::build),
+    ("Xor", 2..=2, shape::logical::build),
 ];
 
 /// What to do about operators that people meet and that have no exact rule here.
@@ -128,7 +134,7 @@ pub struct Operators;
 
 impl Registry for Operators {
     fn build(&self, cx: &Build<'_>) -> Result<Box<dyn Operator>> {
-        let at = match TABLE.binary_search_by(|(name, _)| (*name).cmp(cx.op)) {
+        let at = match TABLE.binary_search_by(|(name, ..)| (*name).cmp(cx.op)) {
             Ok(at) => at,
             Err(_) => {
                 let advice = ADVICE.iter().find(|(names, _)| names.contains(&cx.op)).map_or(
@@ -138,11 +144,20 @@ impl Registry for Operators {
                 bail!(UnsupportedOp, "operator {} has no rule; {advice}", cx.op)
             }
         };
-        TABLE[at].1(cx)
+        let (_, expected, build) = &TABLE[at];
+        let given = cx.inputs.len();
+        let present = cx.inputs.iter().take_while(|i| i.is_some()).count();
+        let needed = if *expected == ANY { given.max(1) } else { *expected.start() };
+        ensure!(
+            given <= *expected.end() && present >= needed,
+            InvalidModel,
+            "has {given} inputs, of which the first {present} are given; {needed} were expected"
+        );
+        build(cx)
     }
 
     fn knows(&self, op: &str) -> bool {
-        TABLE.binary_search_by(|(name, _)| (*name).cmp(op)).is_ok()
+        TABLE.binary_search_by(|(name, ..)| (*name).cmp(op)).is_ok()
     }
 }
 

@@ -2,7 +2,7 @@
 //! guard that exporters put around Softplus, for example).
 use deeplift_graph::{Build, Fact, Operator, Result};
 
-use crate::shape::{common_shape, evaluate, partial, Partial, PlanTime};
+use crate::shape::{common_shape, evaluate, partial, PlanTime};
 
 /// Condition, value where true, value where false; all broadcast.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
@@ -18,10 +18,9 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
             a[2]
         }
     };
-    let all = Partial { arguments: vec![None; 3], function };
     Ok(Box::new(PlanTime {
         fact: Fact::data(common_shape(cx)?, dtype),
-        evaluate: Box::new(move |c| evaluate(c, &all, dtype)),
+        evaluate: Box::new(move |c| evaluate(c, &function, dtype)),
         from_shapes: false,
         pointwise: partial(cx, function),
     }))

@@ -4,7 +4,7 @@ use deeplift_graph::{ensure, Build, Operator, Result};
 /// Refuses a Dropout that is exported in training mode.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     if cx.op == "Dropout" {
-        let training = cx.optional_constant(2, "training_mode")?.is_some_and(|c| c.at(0) != 0.0);
+        let training = cx.optional_constant(2, "training_mode")?.is_some_and(|c| c.scalar() != Some(0.0));
         ensure!(
             !training,
             UnsupportedModel,

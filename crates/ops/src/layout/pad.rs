@@ -28,7 +28,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     for i in 0..n {
         let mut flat = Some(0usize);
         for a in 0..shape.len() {
-            let at = (i / new[a] % shape[a]) as i64 - amounts[a].0;
+            let at = ((i / new[a] % shape[a]) as i64).saturating_sub(amounts[a].0);
             let inside = source(at, x.shape[a] as i64, &mode);
             flat = flat.zip(inside).map(|(f, s)| f + s * own[a]);
         }

@@ -49,7 +49,10 @@ fn ranges(cx: &Build<'_>) -> Result<Vec<Range>> {
         let start = from_end(starts[i]).clamp(low.max(0), high.max(0));
         // INT64_MIN as the end of a negative step means "past the first element".
         let end = from_end(ends[i]).clamp(low, high);
+        // A step beyond the axis takes one element, as a step of the axis' length does.
+        let step = step.clamp(-n.max(1), n.max(1));
         let len = if step > 0 { (end - start + step - 1) / step } else { (start - end - step - 1) / -step };
+        let len = if n == 0 { 0 } else { len };
         out.push(Range { axis, start: start as isize, step: step as isize, len: len.max(0) as usize });
     }
     Ok(out)

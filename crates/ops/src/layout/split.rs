@@ -25,7 +25,8 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
             (0..outputs as usize).map(|i| each.min(n.saturating_sub(i * each))).collect()
         }
     };
-    ensure!(lengths.iter().sum::<usize>() == n, InvalidModel, "parts {lengths:?} do not add up to {n}");
+    let total = lengths.iter().try_fold(0usize, |sum, &l| sum.checked_add(l));
+    ensure!(total == Some(n), InvalidModel, "parts {lengths:?} do not add up to {n}");
     let mut start = 0;
     let mut parts = Vec::new();
     for &l in &lengths {

@@ -1,7 +1,7 @@
 //! Equal, Greater, GreaterOrEqual, Less, LessOrEqual.
 use deeplift_graph::{Build, DType, Fact, Operator, Result};
 
-use super::{common_shape, evaluate, partial, Partial, PlanTime};
+use super::{common_shape, evaluate, partial, PlanTime};
 
 /// Comparison of two broadcast tensors.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
@@ -13,10 +13,9 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         _ => |a, b| a <= b,
     };
     let function = move |a: &[f64], _: &mut [f64]| f64::from(u8::from(compare(a[0], a[1])));
-    let all = Partial { arguments: vec![None; 2], function };
     Ok(Box::new(PlanTime {
         fact: Fact::data(common_shape(cx)?, DType::Bool),
-        evaluate: Box::new(move |c| evaluate(c, &all, DType::Bool)),
+        evaluate: Box::new(move |c| evaluate(c, &function, DType::Bool)),
         from_shapes: false,
         pointwise: partial(cx, function),
     }))

@@ -1,7 +1,7 @@
 //! Max and Min of several tensors: exact at plan time and within functions of one element (a clamp, for example).
 use deeplift_graph::{Build, Fact, Operator, Result};
 
-use super::{common_shape, evaluate, partial, Partial, PlanTime};
+use super::{common_shape, evaluate, partial, PlanTime};
 
 /// Any number of broadcast operands.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
@@ -13,10 +13,9 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         d[best] = 1.0;
         a[best]
     };
-    let all = Partial { arguments: vec![None; cx.inputs.len()], function };
     Ok(Box::new(PlanTime {
         fact: Fact::data(common_shape(cx)?, dtype),
-        evaluate: Box::new(move |c| evaluate(c, &all, dtype)),
+        evaluate: Box::new(move |c| evaluate(c, &function, dtype)),
         from_shapes: false,
         pointwise: partial(cx, function),
     }))

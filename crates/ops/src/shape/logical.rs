@@ -1,7 +1,7 @@
 //! And, Or, Xor, Not.
 use deeplift_graph::{Build, DType, Fact, Operator, Result};
 
-use super::{common_shape, evaluate, partial, Partial, PlanTime};
+use super::{common_shape, evaluate, partial, PlanTime};
 
 /// Logic of broadcast bool tensors.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
@@ -12,10 +12,9 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         _ => |a| a[0] == 0.0,
     };
     let function = move |a: &[f64], _: &mut [f64]| f64::from(u8::from(combine(a)));
-    let all = Partial { arguments: vec![None; cx.inputs.len()], function };
     Ok(Box::new(PlanTime {
         fact: Fact::data(common_shape(cx)?, DType::Bool),
-        evaluate: Box::new(move |c| evaluate(c, &all, DType::Bool)),
+        evaluate: Box::new(move |c| evaluate(c, &function, DType::Bool)),
         from_shapes: false,
         pointwise: partial(cx, function),
     }))
