@@ -144,6 +144,12 @@ export const PSEUDO_COUNT_SHOWS: Record<string, number> = {
   'mnist_like_conv2d: revealcancel, multipliers of image, target 0, example 0': 1.4e-6,
 }
 
+/**
+ * Of the cases on which implementations differ by design, those on which ours differs from the stored values:
+ * softmax is explained as a whole here, element by element there.
+ */
+const DIFFERS = ['softmax_output']
+
 export type Category = 'refused' | 'absent' | 'informative' | 'required'
 
 /** @throws if an expectation belongs nowhere, so that nothing new goes untested unseen */
@@ -155,7 +161,7 @@ export function categorise({ id, group }: Case, { method, status }: Expectation)
   const known =
     rule in METHODS && [undefined, null, 'cross-maximum rescale'].includes(maxPool) && softmax === undefined
   if (!known) throw new Error(`${group}/${id}: nobody decided about ${JSON.stringify(method)}`)
-  return status === 'informative' ? 'informative' : 'required'
+  return status === 'informative' && DIFFERS.includes(id) ? 'informative' : 'required'
 }
 
 export function methodOptions({ method }: Expectation): { rule: RuleName; multiplyBy?: 'input' } {
