@@ -120,6 +120,11 @@ impl<'a> Build<'a> {
     /// Integers that older opsets keep in an attribute and newer ones in an input.
     pub fn ints_from(&self, name: &str, input: usize) -> Result<Option<Vec<i64>>> {
         if let Some(v) = self.ints(name)? {
+            ensure!(
+                self.optional(input).is_none(),
+                InvalidModel,
+                "'{name}' is given by an attribute and by input {input}"
+            );
             return Ok(Some(v));
         }
         self.optional_constant(input, name)?.map(Constant::to_i64).transpose()
@@ -312,6 +317,11 @@ pub trait Operator: Send + Sync {
     /// The operator on inputs whose axes are permuted; `None` if it depends on the order of axes.
     fn permute(&self, _cx: &Build<'_>, _perm: &[usize]) -> Option<Permuted> {
         None
+    }
+
+    /// Axes of the first data input along which elements meet although the output is as long as the input.
+    fn mixed_axes(&self) -> Vec<usize> {
+        vec![]
     }
 
     /// The operator as a function of one element of each of its data inputs.

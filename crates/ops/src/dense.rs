@@ -15,6 +15,13 @@ struct Dense {
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
     let (weights, bias) = (cx.constant(1, "weights")?.clone(), cx.constant(2, "bias")?.clone());
+    ensure!(
+        weights.shape.len() == 2 && bias.len() == weights.shape[1],
+        InvalidModel,
+        "weights of shape {:?} and bias of shape {:?} are no dense layer",
+        weights.shape,
+        bias.shape
+    );
     let (mut shape, k) = (x.shape.clone(), weights.shape[0]);
     ensure!(
         shape.last() == Some(&k),
