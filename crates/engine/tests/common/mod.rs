@@ -186,7 +186,8 @@ impl Setup {
     }
 
     pub fn program<T: Precision>(&self) -> Result<Arc<Program<T>>> {
-        let model = self.net.clone().output(&self.options.targets[0].tensor).model()?;
+        let target = self.options.targets.first().map_or("t", |t| &t.tensor);
+        let model = self.net.clone().output(target).model()?;
         Ok(Arc::new(Program::new(&model, self.options.clone(), &self.shared)?))
     }
 

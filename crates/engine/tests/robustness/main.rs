@@ -1,0 +1,11 @@
+//! What must hold however the package is used: the same bits for the same input, errors instead of panics for any
+//! file, one report per job.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod fuzz;
+mod instruction_sets;
+mod invariance;
+mod jobs;
+mod refusals;
+mod sequences;
