@@ -1,6 +1,7 @@
 //! From a validated model to a graph at fixed shapes: infer, fold, keep what the target needs.
 use std::collections::{HashMap, HashSet};
 
+use crate::batch;
 use crate::constant::element_count;
 use crate::error::Result;
 use crate::graph::{Attributes, Graph, Node, Tensor, TensorId};
@@ -27,7 +28,30 @@ pub fn bind(
     shapes: &InputShapes,
     targets: &[String],
 ) -> Result<Graph> {
-    Binder::new(model, registry).run(shapes, targets).map_err(|e| e.at(&model.source))
+    bind_apart(model, registry, shapes, targets).map_err(|e| e.at(&model.source))
+}
+
+/// Binds at batch 1, and once more at a larger batch to see that examples stay apart.
+fn bind_apart(
+    model: &Model,
+    registry: &dyn Registry,
+    shapes: &InputShapes,
+    targets: &[String],
+) -> Result<Graph> {
+    batch::check_fixed(model)?;
+    let one = batch::ensure_open(model, Binder::new(model, registry).run(shapes, targets))?;
+    let Some(size) = batch::larger(model) else { return Ok(one) };
+    let mut larger = shapes.clone();
+    for v in model.inputs.iter().filter(|v| v.dims.first() != Some(&Some(1))) {
+        if let Some(first) = larger.get_mut(&v.name).and_then(|s| s.first_mut()) {
+            *first *= size;
+        }
+    }
+    // A graph that only works for one example keeps nothing apart because there is nothing to.
+    if let Ok(many) = Binder::new(model, registry).run(&larger, targets) {
+        batch::compare(&one, &many, size)?;
+    }
+    Ok(one)
 }
 
 struct Binder<'a> {
@@ -50,7 +74,7 @@ impl<'a> Binder<'a> {
             let id = self.graph.add_constant(name, value.clone());
             self.by_name.insert(name, id);
         }
-        for i in needed(model, targets)? {
+        for i in needed(model, self.registry, targets)? {
             let n = &model.nodes[i];
             self.node(n).map_err(|e| e.at(format!("node '{}' ({})", n.name, n.op)))?;
         }
@@ -81,14 +105,6 @@ impl<'a> Binder<'a> {
                 v.name,
                 want.join(", ")
             );
-            if let Some(Some(batch)) = v.dims.first() {
-                ensure!(
-                    *batch == 1,
-                    UnsupportedModel,
-                    "input '{}' has a fixed batch of {batch}; export the model with a dynamic batch axis (or batch 1)",
-                    v.name
-                );
-            }
             ensure!(
                 element_count(shape)? > 0,
                 InvalidInput,
@@ -217,8 +233,8 @@ impl<'a> Binder<'a> {
 }
 
 /// Indices of the nodes that the targets depend on, in order. Checks that each of their outputs that is read is one
-/// that the operator gives.
-fn needed(model: &Model, targets: &[String]) -> Result<Vec<usize>> {
+/// that the operator gives; operators that are not known are refused with their own advice later.
+fn needed(model: &Model, registry: &dyn Registry, targets: &[String]) -> Result<Vec<usize>> {
     let mut live: HashSet<&str> = targets.iter().map(String::as_str).collect();
     for t in targets {
         if !model.has_tensor(t) {
@@ -229,7 +245,7 @@ fn needed(model: &Model, targets: &[String]) -> Result<Vec<usize>> {
     let mut keep = Vec::new();
     for (i, n) in model.nodes.iter().enumerate().rev() {
         if let Some(at) = n.outputs.iter().rposition(|o| live.contains(o.as_str())) {
-            let several = n.op == "Split";
+            let several = n.op == "Split" || !registry.knows(&n.op);
             ensure!(
                 at == 0 || several,
                 UnsupportedOp,

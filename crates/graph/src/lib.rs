@@ -6,6 +6,7 @@
 //! operators implement stand in [`operator`], the trait of rules in [`rule`]: neither side sees the other.
 #![forbid(unsafe_code)]
 
+mod batch;
 pub mod bind;
 pub mod broadcast;
 pub mod constant;

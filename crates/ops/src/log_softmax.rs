@@ -3,17 +3,22 @@ use deeplift_graph::operator::{ClosedForm, Permuted};
 use deeplift_graph::{structures, Build, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
 
-use crate::softmax::{extents, lines, log_means, permute, weights};
+use crate::softmax::{axes, extents, lines, log_means, permute, weights};
 
 struct LogSoftmax {
     fact: Fact,
     shape: [usize; 3],
+    axes: Vec<usize>,
 }
 
 /// Log-probabilities along one axis.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
-    Ok(Box::new(LogSoftmax { fact: Fact::data(x.shape.clone(), x.dtype), shape: extents(cx)? }))
+    Ok(Box::new(LogSoftmax {
+        fact: Fact::data(x.shape.clone(), x.dtype),
+        shape: extents(cx)?,
+        axes: axes(cx)?,
+    }))
 }
 
 impl LogSoftmax {
@@ -29,6 +34,10 @@ impl Operator for LogSoftmax {
 
     fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
         permute(cx, perm)
+    }
+
+    fn mixed_axes(&self) -> Vec<usize> {
+        self.axes.clone()
     }
 
     structures!();

@@ -10,6 +10,7 @@ use deeplift_simd::Real;
 struct Softmax {
     fact: Fact,
     shape: [usize; 3],
+    axes: Vec<usize>,
 }
 
 /// Outer, softmax and inner extents; before opset 13 everything from `axis` on is one axis.
@@ -19,6 +20,14 @@ pub(crate) fn extents(cx: &Build<'_>) -> Result<[usize; 3]> {
     let axis = axis_index(cx.int("axis", if old { 1 } else { -1 })?, x.shape.len())?;
     let (outer, n, inner) = around(&x.shape, axis);
     Ok(if old { [outer, n * inner, 1] } else { [outer, n, inner] })
+}
+
+/// The axes that are normalised together.
+pub(crate) fn axes(cx: &Build<'_>) -> Result<Vec<usize>> {
+    let rank = cx.input(0)?.shape.len();
+    let old = cx.opset < 13;
+    let axis = axis_index(cx.int("axis", if old { 1 } else { -1 })?, rank)?;
+    Ok(if old { (axis..rank).collect() } else { vec![axis] })
 }
 
 /// The same on permuted axes.
@@ -35,7 +44,7 @@ pub(crate) fn permute(cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
 /// Probabilities along one axis.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
-    Ok(Box::new(Softmax { fact: Fact::data(x.shape.clone(), x.dtype), shape: extents(cx)? }))
+    Ok(Box::new(Softmax { fact: Fact::data(x.shape.clone(), x.dtype), shape: extents(cx)?, axes: axes(cx)? }))
 }
 
 impl Softmax {
@@ -51,6 +60,10 @@ impl Operator for Softmax {
 
     fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
         permute(cx, perm)
+    }
+
+    fn mixed_axes(&self) -> Vec<usize> {
+        self.axes.clone()
     }
 
     structures!();
