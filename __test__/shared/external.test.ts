@@ -1,15 +1,13 @@
 /** BPNet with weights of other types and in a side file. */
 
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { DeepLift, dinucleotideShuffle, type Precision, type Scores } from '../../src/index.js'
-import { expectError } from '../support/errors.js'
 import { SHARED, sharedModels } from '../support/shared.js'
 import { largest, largestDifference } from './arrays.js'
 import { AGREEMENT, COMPLETE_RULES, COMPLETENESS } from './promises.js'
-import { openBatch, rewriteModel, widenWeights } from './rewrite.js'
+import { rewriteModel, widenWeights } from './rewrite.js'
 import { Worst } from './worst.js'
 import { storedArrays } from './zoo-inputs.js'
 
@@ -26,21 +24,6 @@ const ROUNDING: Record<string, number> = {
 }
 
 describe.skipIf(paths.length === 0)('external', () => {
-  let folder: string
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'deeplift-external-'))
-  })
-  afterAll(() => rmSync(folder, { recursive: true }))
-
-  /** The file with its batch left open, in a folder of its own beside its weights. */
-  function opened(path: string): string {
-    const copy = join(folder, basename(path))
-    writeFileSync(copy, rewriteModel(readFileSync(path), openBatch))
-    if (basename(path) === 'bpnet_default.onnx')
-      copyFileSync(`${path}.data`, join(folder, `${basename(path)}.data`))
-    return copy
-  }
-
   async function score(
     source: string | Uint8Array,
     output: number,
@@ -67,20 +50,8 @@ describe.skipIf(paths.length === 0)('external', () => {
     expect(paths.map((path) => basename(path))).toEqual(Object.keys(ROUNDING))
   })
 
-  test.each(paths.map((path) => [basename(path), path]))(
-    '%s: its fixed batch is refused',
-    async (_, path) => {
-      await expectError(
-        () => score(path, 1, 'rescale', 'float32'),
-        'UNSUPPORTED_MODEL',
-        "input 'x'",
-        'batch of 2',
-      )
-    },
-  )
-
   test.each(paths.map((path) => [basename(path), path]))('%s: outputs', async (file, path) => {
-    const model = await DeepLift.load(opened(path))
+    const model = await DeepLift.load(path)
     const { sequence, ...outputs } = await storedArrays(original)
     for (const [position, { name }] of model.outputs.entries()) {
       const { data } = outputs[`out${position}`]!
@@ -96,11 +67,11 @@ describe.skipIf(paths.length === 0)('external', () => {
     test.each(paths.map((path) => [basename(path), path]))('%s: contributions', async (file, path) => {
       for (const output of [0, 1]) {
         for (const precision of ['float32', 'float64'] as const) {
-          const { worstCompleteness } = await score(opened(path), output, rule, precision)
+          const { worstCompleteness } = await score(path, output, rule, precision)
           worst.note(`completeness ${precision}`, worstCompleteness, COMPLETENESS[precision], file)
           expect(worstCompleteness).toBeLessThanOrEqual(COMPLETENESS[precision])
         }
-        const actual = await score(opened(path), output, rule, 'float32')
+        const actual = await score(path, output, rule, 'float32')
         const expected = await score(original, output, rule, 'float32')
         const values = expected.contributions.sequence!.data
         const error = largestDifference(actual.contributions.x!.data, values) / largest(values)
@@ -113,7 +84,7 @@ describe.skipIf(paths.length === 0)('external', () => {
   test.each(['bpnet_bfloat16.onnx', 'bpnet_float16.onnx'])(
     '%s gives the numbers of its weights written as float32',
     async (file) => {
-      const path = opened(join(dirname(paths[0]!), file))
+      const path = join(dirname(paths[0]!), file)
       const wide = rewriteModel(readFileSync(path), widenWeights)
       for (const output of [0, 1]) {
         const expected = await score(wide, output, 'rescale', 'float32')
