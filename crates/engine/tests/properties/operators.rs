@@ -109,7 +109,7 @@ fn check(op: &str, seed: u64) {
     let bare = place(&case, true, d);
     let setup = bare.setup.clone().every_element();
     let (Some(y), Some(y0)) = ((case.plain)(&bare.x), (case.plain)(&bare.x0)) else {
-        assert!(setup.is_err(), "{what}: ONNX does not define it, but it is scored");
+        assert!(setup.is_err(), "{what}: it is not defined or mixes examples, but it is scored");
         return;
     };
     let s = setup.and_then(|s| s.score::<f64>()).unwrap_or_else(|e| panic!("{what}: {e}"));

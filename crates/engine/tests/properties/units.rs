@@ -80,7 +80,10 @@ fn functions_of_one_element() {
 #[test]
 fn maxima_give_everything_to_the_winner_of_the_larger_side() {
     let pool = |n| Net::new().input("x", &[1, n]).node("MaxPool", "x", "t", [ints("kernel_shape", &[n])]);
-    let reduce = |n| Net::new().input("x", &[1, n]).node("ReduceMax", "x", "t", [int("keepdims", 0)]);
+    let reduce = |n| {
+        let net = Net::new().input("x", &[1, n]).list("axes", &[1, 2]);
+        net.node("ReduceMax", "x axes", "t", [int("keepdims", 0)])
+    };
     let global = |n| Net::new().input("x", &[1, n]).node("GlobalMaxPool", "x", "t", []);
     for net in [pool, reduce, global] as [fn(usize) -> Net; 3] {
         let c = contributions(net(4), &[&[1.0; 4]], &[&[1.0, 2.0, 3.0, 9.0]]);

@@ -197,9 +197,19 @@ fn training_mode_is_refused() {
     assert_refused(net, Code::UnsupportedModel, &["t_node", "eval()"]);
     let net = x(&[2]).weight("r", &[], vec![0.5]).constant("on", Constant::bool(vec![], vec![true]));
     assert_refused(net.node("Dropout", "x r on", "t", []), Code::UnsupportedModel, &["t_node", "eval()"]);
-    let mut batched = x(&[2]).node("Relu", "x", "t", []);
-    batched.wire.inputs[0].dims[0] = 8;
-    assert_refused(batched, Code::UnsupportedModel, &["'x'", "8"]);
+}
+
+/// A score never depends on the other examples of its batch.
+#[test]
+fn operators_that_mix_examples_are_refused() {
+    for net in [
+        x(&[3]).node("Softmax", "x", "t", [int("axis", 0)]),
+        x(&[3]).node("ReduceMean", "x", "t", []),
+        x(&[3]).list("axes", &[0]).node("ReduceSum", "x axes", "t", []),
+        x(&[3]).node("ReduceMax", "x", "m", []).node("Sub", "x m", "t", []),
+    ] {
+        assert_refused(net, Code::UnsupportedOp, &["_node", "other examples"]);
+    }
 }
 
 /// Sentinels that mean "to the end" in either direction, and steps as large as integers go.

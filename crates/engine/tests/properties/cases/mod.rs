@@ -10,7 +10,7 @@ mod products;
 mod reductions;
 mod windows;
 
-/// What ONNX says a node computes; `None` where it is not defined.
+/// What ONNX says a node computes; `None` where that is not defined, or mixes examples.
 pub type Plain = Box<dyn Fn(&[Tensor]) -> Option<Tensor>>;
 
 /// A network of one node that reads `a` (and `b`) and writes `y`.
