@@ -31,6 +31,7 @@ pub(crate) struct Work<T: Real> {
     pub b: AlignedVec<T>,
     pub c: AlignedVec<T>,
     pub index: Vec<u32>,
+    pub example: Vec<u32>,
 }
 
 impl<T: Real> Pairs<T> {

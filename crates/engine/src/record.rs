@@ -196,25 +196,24 @@ impl<T: Real> Records<'_, T> {
         let step = &self.plan.steps[i];
         let (t, n) = (step.inputs[0], self.len(step.output));
         p.work.index.resize(n, 0);
+        p.work.example.resize(n, 0);
         for l in 0..self.owners.len() {
             let x = self.x(t, l);
             let x0 = self.x0(&p.values, t, l);
             let m = lane_mut(&mut p.records[i].0, n, l);
             let winners = lane_mut(&mut p.winners[i], n, l);
-            s.winners(x, winners);
+            if l == 0 || self.owners[l] != self.owners[l - 1] {
+                s.winners(x, &mut p.work.example);
+            }
             if !self.plan.policy.uses_reference() {
+                winners.copy_from_slice(&p.work.example);
                 m.fill(T::ONE);
                 continue;
             }
             s.winners(x0, &mut p.work.index);
-            for k in 0..n {
-                let (w, w0) = (winners[k] as usize, p.work.index[k] as usize);
-                let (top, top0) = (x[w], x0[w0]);
-                let ahead = if s.largest() { top >= top0 } else { top <= top0 };
-                let at = if ahead { w } else { w0 };
-                let d = x[at] - x0[at];
-                m[k] = if d == T::ZERO { T::ONE } else { (top - top0) / d };
-                winners[k] = at as u32;
+            let pairs = p.work.example.iter().zip(&p.work.index);
+            for ((m, winner), (&w, &w0)) in m.iter_mut().zip(winners).zip(pairs) {
+                (*m, *winner) = if w == w0 { (T::ONE, w) } else { crossing(x, x0, w, w0, s.largest()) };
             }
         }
     }
@@ -236,6 +235,16 @@ impl<T: Real> Records<'_, T> {
             }
         }
     }
+}
+
+/// The `cross` rule (SEMANTICS 3.2) where example and reference have different winners `w` and `w0`: the one whose
+/// maximum leads takes the difference of the maxima, and its multiplier stays within 0 and 1.
+fn crossing<T: Real>(x: &[T], x0: &[T], w: u32, w0: u32, largest: bool) -> (T, u32) {
+    let (top, top0) = (x[w as usize], x0[w0 as usize]);
+    let ahead = if largest { top >= top0 } else { top <= top0 };
+    let at = if ahead { w } else { w0 };
+    let d = x[at as usize] - x0[at as usize];
+    (if d == T::ZERO { T::ONE } else { (top - top0) / d }, at)
 }
 
 /// `A⁺ up + A⁻ down`.
