@@ -1,5 +1,5 @@
 //! Pad: constant, reflect, edge and wrap; negative amounts crop.
-use deeplift_graph::broadcast::{axis_index, strides};
+use deeplift_graph::broadcast::{axis_index, axis_indices, strides};
 use deeplift_graph::operator::Permuted;
 use deeplift_graph::wire::Attribute;
 use deeplift_graph::{bail, ensure, Build, Constant, Fact, Operator, Result};
@@ -70,6 +70,7 @@ fn amounts(cx: &Build<'_>) -> Result<Vec<(i64, i64)>> {
         None => (0..rank as i64).collect(),
     };
     ensure!(pads.len() == 2 * axes.len(), InvalidModel, "{} amounts for {} axes", pads.len(), axes.len());
+    axis_indices(&axes, rank)?;
     let mut out = vec![(0, 0); rank];
     for (i, &a) in axes.iter().enumerate() {
         out[axis_index(a, rank)?] = (pads[i], pads[i + axes.len()]);

@@ -1,5 +1,5 @@
 //! Slice: ranges with steps, negative ones included, and the sentinels that mean "to the end".
-use deeplift_graph::broadcast::{axis_index, strides};
+use deeplift_graph::broadcast::{axis_index, axis_indices, strides};
 use deeplift_graph::operator::Permuted;
 use deeplift_graph::wire::Attribute;
 use deeplift_graph::{bail, ensure, Build, Constant, Operator, Result};
@@ -39,6 +39,7 @@ fn ranges(cx: &Build<'_>) -> Result<Vec<Range>> {
         InvalidModel,
         "starts, ends, axes and steps differ in length"
     );
+    axis_indices(&axes, x.shape.len())?;
     let mut out = Vec::new();
     for i in 0..starts.len() {
         let axis = axis_index(axes[i], x.shape.len())?;
