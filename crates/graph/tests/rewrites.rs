@@ -65,13 +65,16 @@ fn assert_same(found: &Tensor, expected: &Tensor, what: &str) {
     }
 }
 
+/// What one layer computes.
+type Plain = Box<dyn Fn(&Tensor) -> Tensor>;
+
 /// A network and what it computes, layer by layer.
 struct Chain {
     net: Net,
     /// Name and shape of the last tensor.
     at: String,
     shape: Vec<usize>,
-    layers: Vec<Box<dyn Fn(&Tensor) -> Tensor>>,
+    layers: Vec<Plain>,
     d: Draw,
 }
 
@@ -285,12 +288,7 @@ impl Chain {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 3000,
-        max_shrink_iters: 0,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(draw::config(3000))]
 
     #[test]
     fn canonical_graphs_compute_the_same(seed in any::<u64>()) {

@@ -1,4 +1,5 @@
 //! A case is a seed: everything random of one case is drawn from it, so a failure names the case.
+use proptest::test_runner::{Config, RngSeed};
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
 #[derive(Clone)]
@@ -67,4 +68,15 @@ impl Draw {
         let x0 = x.iter().map(|&x| reference(self, x)).collect();
         (x, x0)
     }
+}
+
+/// A configuration of property tests: the same cases in every run, so that a failure belongs to the change that caused
+/// it. Cases are seeds, of which a smaller one is no simpler: nothing is shrunk. `PROPTEST_RNG_SEED` draws others.
+pub fn config(cases: u32) -> Config {
+    let chosen = Config::default();
+    let rng_seed = match chosen.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        fixed => fixed,
+    };
+    Config { cases, max_shrink_iters: 0, failure_persistence: None, rng_seed, ..chosen }
 }

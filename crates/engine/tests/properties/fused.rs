@@ -31,7 +31,10 @@ const CHAINS: &[(&str, Pieces)] = &[
     ("Sigmoid", &[("Div", "z two", "p"), ("Tanh", "p", "q"), ("Add", "one q", "r"), ("Div", "r two", "a")]),
 ];
 
-const SPELLINGS: &[(&str, &[(&str, f64)], Pieces)] = &[
+/// A node, its attributes, and its pieces.
+type Spelling = (&'static str, &'static [(&'static str, f64)], Pieces);
+
+const SPELLINGS: &[Spelling] = &[
     (
         "Gelu",
         &[],
@@ -136,7 +139,7 @@ fn same_under(rules: &[&str], a: Net, b: Net, elements: usize, d: &mut Draw, wha
 }
 
 proptest! {
-    #![proptest_config(crate::cases(60))]
+    #![proptest_config(crate::common::draw::config(60))]
 
     #[test]
     fn activations_in_pieces(seed in any::<u64>()) {

@@ -36,7 +36,7 @@ fn values(setup: &Setup, points: &[Vec<f64>]) -> Vec<f64> {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(60))]
+    #![proptest_config(crate::common::draw::config(60))]
 
     #[test]
     fn contributions_sum_to_the_difference(seed in any::<u64>()) {

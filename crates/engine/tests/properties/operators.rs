@@ -147,7 +147,7 @@ fn inputs_may_be_float32() {
 macro_rules! operators {
     ($($name:ident: $($op:literal),+;)*) => {
         $(proptest! {
-            #![proptest_config(crate::cases(120))]
+            #![proptest_config(crate::common::draw::config(120))]
             #[test]
             fn $name(seed in any::<u64>()) {
                 for op in [$($op),+] {

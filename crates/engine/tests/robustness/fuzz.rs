@@ -6,6 +6,7 @@ use deeplift_graph::wire::Attribute;
 use deeplift_graph::{Code, Constant};
 use proptest::prelude::*;
 
+use crate::cases;
 use crate::common::draw::Draw;
 use crate::common::{Named, Net, Setup};
 
@@ -156,10 +157,64 @@ fn network(op: &str, d: &mut Draw) -> Net {
     }
 }
 
+/// A network that can be scored, with one to three things changed.
+fn spoilt(op: &str, d: &mut Draw) -> Net {
+    let case = cases::draw(op, d);
+    let mut net = case.net;
+    for (shape, name) in case.inputs.iter().zip(["a", "b"]) {
+        net = net.input(name, &shape[1..]);
+    }
+    for _ in 0..d.int(1, 3) {
+        let wire = &mut net.wire;
+        let at = d.int(0, wire.nodes.len() - 1);
+        let node = &mut wire.nodes[at];
+        match d.int(0, 7) {
+            0 | 1 if !node.attributes.is_empty() => {
+                let i = d.int(0, node.attributes.len() - 1);
+                let name = node.attributes[i].0.clone();
+                match &mut node.attributes[i].1 {
+                    Attribute::Ints(v) if !v.is_empty() && d.coin() => {
+                        let k = d.int(0, v.len() - 1);
+                        v[k] = integer(d);
+                    }
+                    other => *other = attribute(d, &name),
+                }
+            }
+            2 if !wire.initializers.is_empty() => {
+                let i = d.int(0, wire.initializers.len() - 1);
+                let c = &mut wire.initializers[i].1;
+                *c = match c.to_i64() {
+                    Ok(mut v) if !v.is_empty() && d.coin() => {
+                        let k = d.int(0, v.len() - 1);
+                        v[k] = integer(d);
+                        Constant::i64(c.shape.clone(), v)
+                    }
+                    _ => constant(d),
+                };
+            }
+            3 => {
+                let i = d.int(0, wire.inputs.len() - 1);
+                let axes = wire.inputs[i].dims.len();
+                if axes > 1 {
+                    wire.inputs[i].dims[d.int(1, axes - 1)] = d.int(0, 5) as i64;
+                }
+            }
+            4 => {
+                let i = d.int(0, node.inputs.len() - 1);
+                node.inputs[i] = String::new();
+            }
+            5 => node.inputs.push("a".into()),
+            6 => wire.opset = d.pick(&[7, 9, 11, 13, 18, 21, 25]),
+            _ => node.op_type = d.pick(deeplift_ops::TABLE).0.into(),
+        }
+    }
+    net.node(d.pick(&["Relu", "Flatten", "Transpose", "Identity"]), "y", "t", [])
+}
+
 /// Plans and scores; a panic anywhere is a failure.
-fn check(op: &str, seed: u64) -> Result<(), String> {
+fn check(op: &str, seed: u64, make: fn(&str, &mut Draw) -> Net) -> Result<(), String> {
     let mut d = Draw(seed);
-    let net = network(op, &mut d);
+    let net = make(op, &mut d);
     let text = || {
         let constants: Vec<String> = net
             .wire
@@ -189,17 +244,37 @@ fn check(op: &str, seed: u64) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 1000,
-        max_shrink_iters: 0,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::common::draw::config(1000))]
 
     #[test]
     fn no_operator_panics(seed in any::<u64>()) {
         for (i, (op, ..)) in deeplift_ops::TABLE.iter().enumerate() {
-            check(op, seed.wrapping_add(i as u64)).map_err(TestCaseError::fail)?;
+            check(op, seed.wrapping_add(i as u64), network).map_err(TestCaseError::fail)?;
         }
     }
+
+    #[test]
+    fn no_change_of_a_good_file_panics(seed in any::<u64>()) {
+        for (i, op) in cases::data_ops().enumerate() {
+            check(op, seed.wrapping_add(i as u64), spoilt).map_err(TestCaseError::fail)?;
+        }
+    }
+}
+
+/// Thousands of layers in a row, joined at the end: nothing recurses as deep as a file is long.
+#[test]
+fn long_chains_are_planned() {
+    const LAYERS: usize = 3000;
+    let mut net = Net::new().input("x", &[2]);
+    let mut last = "x".to_string();
+    for i in 0..LAYERS {
+        let next = format!("c{i}");
+        net = net.node("Tanh", &last, &next, []);
+        last = next;
+    }
+    let net = net.node("Add", &format!("x {last}"), "t", []);
+    let mut setup = Setup::new(net, "t");
+    setup.x = vec![Values::F64(vec![0.5, -0.5])];
+    let s = setup.score::<f64>().unwrap();
+    assert!(s.completeness[0] <= 1e-10);
 }

@@ -3,6 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+// Its expected values are for the tests of properties.
+#[allow(dead_code)]
+#[path = "../properties/cases/mod.rs"]
+mod cases;
 mod fuzz;
 mod instruction_sets;
 mod invariance;

@@ -78,9 +78,9 @@ pub fn unary(op: &str, d: &mut Draw) -> Case {
                 attributes = vec![float("alpha", alpha), float("beta", beta)];
             }
             let b = if given { beta } else { 0.5 };
-            Box::new(move |x: f64| (a(0.2) * x + b).max(0.0).min(1.0))
+            Box::new(move |x: f64| (a(0.2) * x + b).clamp(0.0, 1.0))
         }
-        "HardSwish" => Box::new(|x: f64| x * (x / 6.0 + 0.5).max(0.0).min(1.0)),
+        "HardSwish" => Box::new(|x: f64| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
         "LeakyRelu" => {
             attributes = one;
             Box::new(move |x: f64| if x < 0.0 { a(0.01) * x } else { x })
