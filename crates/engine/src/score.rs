@@ -168,6 +168,11 @@ impl<T: Precision> Program<T> {
                 );
             }
             check_values(input, values, batch.first)?;
+            if let Some(given) = &batch.references[i] {
+                let rows = (given.len() / batch.examples.max(1)).max(1);
+                check_finite(given, rows, batch.first)
+                    .map_err(|e| e.at(format!("references of input '{}'", input.name)))?;
+            }
         }
         Ok(())
     }
@@ -261,25 +266,26 @@ impl<T: Precision> Program<T> {
 
 fn check_values(input: &Input, values: &Values, first: u64) -> Result<()> {
     let each = input.encoded_len().max(1);
+    let place = format!("input '{}'", input.name);
+    if let Values::Codes(codes) = values {
+        if let Some(at) = codes.iter().position(|&c| c > 4) {
+            let (example, position) = (first + (at / each) as u64, at % each);
+            bail!(InvalidSequence, "{place}: example {example}: code at position {position} is above 4")
+        }
+    }
+    check_finite(values, each, first).map_err(|e| e.at(place))
+}
+
+/// Finds the first value that is not a number; `each` values belong to one example.
+fn check_finite(values: &Values, each: usize, first: u64) -> Result<()> {
     let bad = match values {
-        Values::Codes(v) => v.iter().position(|&c| c > 4),
+        Values::Codes(_) => None,
         Values::F32(v) => v.iter().position(|x| !x.is_finite()),
         Values::F64(v) => v.iter().position(|x| !x.is_finite()),
     };
     if let Some(at) = bad {
         let (example, index) = (first + (at / each) as u64, at % each);
-        if matches!(values, Values::Codes(_)) {
-            bail!(
-                InvalidSequence,
-                "input '{}', example {example}: code at position {index} is above 4",
-                input.name
-            )
-        }
-        bail!(
-            InvalidInput,
-            "input '{}', example {example}: the value at index {index} is not finite",
-            input.name
-        )
+        bail!(InvalidInput, "example {example}: the value at index {index} is not finite")
     }
     Ok(())
 }

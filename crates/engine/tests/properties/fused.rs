@@ -78,6 +78,7 @@ const SPELLINGS: &[Spelling] = &[
     ("Softsign", &[], &[("Abs", "z", "p"), ("Add", "one p", "q"), ("Div", "z q", "a")]),
     ("Relu", &[], &[("Max", "z zero", "a")]),
     ("Relu", &[], &[("Greater", "z zero", "p"), ("Where", "p z zero", "a")]),
+    ("Relu", &[], &[("Greater", "z zero", "p"), ("Cast", "p", "q"), ("Mul", "q z", "a")]),
     ("Abs", &[], &[("Sign", "z", "p"), ("Mul", "p z", "a")]),
     ("LeakyRelu", &[("alpha", 0.5)], &[("Mul", "half z", "p"), ("Max", "z p", "a")]),
     // The guard against overflow that frameworks write; its branches agree.

@@ -1,9 +1,13 @@
 //! Operators that change shape, order or number of elements, not their values.
+use std::sync::Arc;
+
 use deeplift_graph::broadcast::{inverse, strided_index, strides};
 use deeplift_graph::constant::element_count;
-use deeplift_graph::operator::Permuted;
+use deeplift_graph::operator::{Permuted, Pointwise};
 use deeplift_graph::{structures, Build, Constant, DType, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
+
+use crate::shape::Partial;
 
 pub mod batch_normalization;
 pub mod cast;
@@ -72,6 +76,16 @@ impl Operator for View {
         let shape: Vec<i64> = order.iter().map(|&a| self.fact.shape[a] as i64).collect();
         let shape = Constant::i64(vec![shape.len()], shape);
         Some(Permuted { attrs: Default::default(), constants: vec![(1, shape)], perm: inverse(&order) })
+    }
+
+    /// A view that keeps the shape (Identity, or a Cast within a guard) is the identity of each element.
+    fn pointwise(&self) -> Option<Arc<dyn Pointwise>> {
+        let identity = |a: &[f64], d: &mut [f64]| {
+            d[0] = 1.0;
+            a[0]
+        };
+        let same = self.input == self.fact.shape;
+        same.then(|| Arc::new(Partial { arguments: vec![None], function: identity }) as Arc<dyn Pointwise>)
     }
 
     structures!();
