@@ -26,8 +26,8 @@ const REFUSED: Record<string, [node: string, op: string]> = {
   'keras_danq.tf.op13.onnx': ['LSTM__2644', 'LSTM'],
   'mha.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
   'mha.legacy.onnx': ['/tr/layers.0/norm1/LayerNormalization', 'LayerNormalization'],
-  'saluki.dynamo.onnx': ['node_gru__1', 'GRU'],
-  'saluki.legacy.onnx': ['/gru/GRU', 'GRU'],
+  'saluki.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
+  'saluki.legacy.onnx': ['/ln.0/LayerNormalization', 'LayerNormalization'],
 }
 
 const isKeras = (path: string) => basename(path).startsWith('keras_')

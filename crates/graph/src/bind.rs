@@ -74,7 +74,9 @@ impl<'a> Binder<'a> {
             let id = self.graph.add_constant(name, value.clone());
             self.by_name.insert(name, id);
         }
-        for i in needed(model, self.registry, targets)? {
+        let needed = needed(model, self.registry, targets)?;
+        self.refuse_unknown(&needed)?;
+        for i in needed {
             let n = &model.nodes[i];
             self.node(n).map_err(|e| e.at(format!("node '{}' ({})", n.name, n.op)))?;
         }
@@ -86,6 +88,26 @@ impl<'a> Binder<'a> {
         }
         self.graph.remove_dead();
         Ok(self.graph)
+    }
+
+    /// Refuses all operators on the path that have no rule at once: the first with its advice, the others by name.
+    fn refuse_unknown(&self, needed: &[usize]) -> Result<()> {
+        let nodes = needed.iter().map(|&i| &self.model.nodes[i]);
+        let mut unknown = nodes.filter(|n| !self.registry.knows(&n.op));
+        let Some(first) = unknown.next() else { return Ok(()) };
+        let place = format!("node '{}' ({})", first.name, first.op);
+        let Err(mut error) = self.build(first, &first.op, &first.attrs, &[]) else { return Ok(()) };
+        let mut others: Vec<String> = vec![];
+        for n in unknown.filter(|n| n.op != first.op) {
+            if !others.iter().any(|o| o.starts_with(&format!("{} ", n.op))) {
+                others.push(format!("{} (node '{}')", n.op, n.name));
+            }
+        }
+        if !others.is_empty() {
+            error.message =
+                format!("{}; also without a rule on this path: {}", error.message, others.join(", "));
+        }
+        Err(error.at(place))
     }
 
     fn inputs(&mut self, shapes: &InputShapes) -> Result<()> {
