@@ -244,23 +244,35 @@ pub fn mark<T: Real>(steps: &mut [Step<T>], tensors: &mut Tensors, inputs: &[Inp
 
 /// Moves each ReLU that is the only reader of a fusable layer right behind it and lets the kernel apply it.
 pub fn fuse<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, target: usize) {
-    let mut i = 0;
-    while i < steps.len() {
-        let out = steps[i].output;
-        let fusable = matches!(&steps[i].kind, Kind::Linear(l, _) if l.fused().is_some());
-        let readers: Vec<usize> = (0..steps.len()).filter(|&s| steps[s].inputs.contains(&out)).collect();
-        if let ([r], true) =
-            (&readers[..], fusable && out != target && !tensors.parts[out] && !tensors.split[out])
-        {
-            let relu =
-                matches!(&steps[*r].kind, Kind::Elementwise(f, _, rule) if f.is_relu() && !rule.splits());
-            if relu {
-                let step = steps.remove(*r);
-                steps.insert(i + 1, step);
-                steps[i].relu_fused = true;
-            }
+    let mut readers = vec![vec![]; tensors.len.len()];
+    for (i, step) in steps.iter().enumerate() {
+        step.inputs.iter().for_each(|&t| readers[t].push(i));
+    }
+    let mut relu_of = vec![None; steps.len()];
+    let mut moved = vec![false; steps.len()];
+    for (i, step) in steps.iter().enumerate() {
+        let out = step.output;
+        let fusable = matches!(&step.kind, Kind::Linear(l, _) if l.fused().is_some());
+        let whole = out != target && !tensors.parts[out] && !tensors.split[out];
+        if let ([r], true) = (&readers[out][..], fusable && whole) {
+            relu_of[i] = Some(*r);
         }
-        i += 1;
+    }
+    for i in 0..steps.len() {
+        let Some(r) = relu_of[i] else { continue };
+        let relu = matches!(&steps[r].kind, Kind::Elementwise(f, _, rule) if f.is_relu() && !rule.splits());
+        steps[i].relu_fused = relu;
+        moved[r] |= relu;
+    }
+    let mut waiting: Vec<Option<Step<T>>> = steps.drain(..).map(Some).collect();
+    for i in 0..waiting.len() {
+        if moved[i] {
+            continue;
+        }
+        let Some(step) = waiting[i].take() else { continue };
+        let relu = relu_of[i].filter(|_| step.relu_fused).and_then(|r| waiting[r].take());
+        steps.push(step);
+        steps.extend(relu);
     }
 }
 

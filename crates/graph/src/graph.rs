@@ -2,7 +2,7 @@
 //!
 //! Every graph is bound at batch 1. A batch of examples is the same graph run on several *lanes*, so that nothing an
 //! operator does can mix examples.
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -96,32 +96,23 @@ impl Graph {
         Ok(Node { name: name.into(), op: op.into(), attrs, opset, inputs, output, operator })
     }
 
-    /// Index of the node that produces a tensor.
-    pub fn producer(&self, t: TensorId) -> Option<usize> {
-        self.nodes.iter().position(|n| n.output == t)
+    /// Index of the node that produces each tensor.
+    pub fn producers(&self) -> HashMap<TensorId, usize> {
+        self.nodes.iter().enumerate().map(|(i, n)| (n.output, i)).collect()
+    }
+
+    /// How often each tensor is read, by nodes or as a graph output.
+    pub fn uses(&self) -> HashMap<TensorId, usize> {
+        let mut uses = HashMap::new();
+        for t in self.nodes.iter().flat_map(|n| n.inputs.iter().flatten()).chain(&self.outputs) {
+            *uses.entry(*t).or_default() += 1;
+        }
+        uses
     }
 
     /// Indices of the nodes that read a tensor.
     pub fn consumers(&self, t: TensorId) -> Vec<usize> {
         (0..self.nodes.len()).filter(|&i| self.nodes[i].inputs.contains(&Some(t))).collect()
-    }
-
-    /// Whether exactly one node reads the tensor and it is no graph output.
-    pub fn has_single_use(&self, t: TensorId) -> bool {
-        !self.outputs.contains(&t)
-            && self.nodes.iter().flat_map(|n| &n.inputs).filter(|&&i| i == Some(t)).count() == 1
-    }
-
-    /// Makes everything that read `old` (graph outputs included) read `new`.
-    pub fn replace_uses(&mut self, old: TensorId, new: TensorId) {
-        for n in &mut self.nodes {
-            for i in n.inputs.iter_mut().filter(|i| **i == Some(old)) {
-                *i = Some(new);
-            }
-        }
-        for o in self.outputs.iter_mut().filter(|o| **o == old) {
-            *o = new;
-        }
     }
 
     /// Drops nodes that no output depends on.

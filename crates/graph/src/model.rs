@@ -127,12 +127,12 @@ fn sort(
     inputs: &[Value],
     constants: &HashMap<String, Constant>,
 ) -> Result<Vec<ModelNode>> {
+    let inputs: HashSet<&str> = inputs.iter().map(|v| v.name.as_str()).collect();
     let mut producer: HashMap<&str, usize> = HashMap::new();
     for (i, n) in nodes.iter().enumerate() {
         for o in n.outputs.iter().filter(|o| !o.is_empty()) {
-            let taken = producer.insert(o, i).is_some()
-                || constants.contains_key(o)
-                || inputs.iter().any(|v| v.name == *o);
+            let taken =
+                producer.insert(o, i).is_some() || constants.contains_key(o) || inputs.contains(o.as_str());
             ensure!(!taken, InvalidModel, "tensor '{o}' is produced twice (node '{}')", n.name);
         }
     }
@@ -144,7 +144,7 @@ fn sort(
                 consumers.entry(p).or_default().push(i);
                 waiting[i] += 1;
             } else {
-                let known = constants.contains_key(t) || inputs.iter().any(|v| v.name == *t);
+                let known = constants.contains_key(t) || inputs.contains(t.as_str());
                 ensure!(
                     known,
                     InvalidModel,

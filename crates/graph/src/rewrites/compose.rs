@@ -5,7 +5,7 @@
 //! multiplier of a function of one element is its divided difference (SEMANTICS 3.1 i), which one rule then applies
 //! exactly, guards included. So nothing is matched by pattern: wherever a node joins two functions of the same tensor,
 //! everything between that tensor and the node is one composite.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::attributes;
@@ -15,9 +15,8 @@ use crate::operator::{Expression, Registry};
 use crate::wire::Attribute;
 
 pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
-    let mut parent: HashMap<TensorId, TensorId> = HashMap::new();
-    let producer: HashMap<TensorId, usize> =
-        graph.nodes.iter().enumerate().map(|(i, n)| (n.output, i)).collect();
+    let mut parent = Parents::new();
+    let producer = graph.producers();
     for i in 0..graph.nodes.len() {
         let node = graph.nodes[i].clone();
         if node.operator.pointwise().is_none() {
@@ -29,7 +28,7 @@ pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
             continue;
         }
         let Some(root) = common_ancestor(&data, &parent) else { continue };
-        parent.insert(node.output, root);
+        parent.insert(node.output, (root, depth(root, &parent) + 1));
         if data.iter().any(|&t| t != root) && data.len() > 1 {
             graph.nodes[i] = composite(graph, registry, &producer, &node, root)?;
         }
@@ -38,11 +37,23 @@ pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     Ok(())
 }
 
+/// Of which tensor each tensor is a function of one element, and over how many such steps.
+type Parents = HashMap<TensorId, (TensorId, usize)>;
+
+fn depth(t: TensorId, parents: &Parents) -> usize {
+    parents.get(&t).map_or(0, |p| p.1)
+}
+
 /// The nearest tensor of which all of `tensors` are functions of one element.
-fn common_ancestor(tensors: &[TensorId], parent: &HashMap<TensorId, TensorId>) -> Option<TensorId> {
-    let chain = |t: TensorId| std::iter::successors(Some(t), |t| parent.get(t).copied());
-    let others: Vec<HashSet<TensorId>> = tensors[1..].iter().map(|&t| chain(t).collect()).collect();
-    chain(*tensors.first()?).find(|t| others.iter().all(|o| o.contains(t)))
+fn common_ancestor(tensors: &[TensorId], parents: &Parents) -> Option<TensorId> {
+    let meet = |mut a: TensorId, mut b: TensorId| {
+        while a != b {
+            let higher = if depth(a, parents) >= depth(b, parents) { &mut a } else { &mut b };
+            *higher = parents.get(higher)?.0;
+        }
+        Some(a)
+    };
+    tensors[1..].iter().try_fold(*tensors.first()?, |a, &b| meet(a, b))
 }
 
 fn composite(

@@ -1,47 +1,58 @@
 //! Scales and shifts per output channel are folded into the weights of the convolution or dense layer that feeds
 //! them. An affine map of an affine map is one affine map, so contributions do not change, the split into positive
 //! and negative parts included (SEMANTICS 3.1 iii); folding happens in float64.
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::graph::{Graph, Node, TensorId};
 use crate::operator::Registry;
 use crate::Constant;
 
 pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
-    let mut i = 0;
-    while i < graph.nodes.len() {
-        if !fold_into_producer(graph, registry, i)? {
-            i += 1;
+    let mut producer = graph.producers();
+    let uses = graph.uses();
+    let mut folded = vec![false; graph.nodes.len()];
+    for (i, gone) in folded.iter_mut().enumerate() {
+        let single = |t: TensorId| uses.get(&t) == Some(&1);
+        if let Some(p) = fold_into_producer(graph, registry, i, &producer, single)? {
+            producer.insert(graph.nodes[p].output, p);
+            *gone = true;
         }
     }
+    let mut gone = folded.into_iter();
+    graph.nodes.retain(|_| !gone.next().unwrap_or(false));
     Ok(())
 }
 
-/// Folds node `i` into its producer; then node `i` is gone.
-fn fold_into_producer(graph: &mut Graph, registry: &dyn Registry, i: usize) -> Result<bool> {
+/// Folds node `i` into its producer, whose index is returned; then node `i` is of no use any more.
+fn fold_into_producer(
+    graph: &mut Graph,
+    registry: &dyn Registry,
+    i: usize,
+    producer: &HashMap<TensorId, usize>,
+    single: impl Fn(TensorId) -> bool,
+) -> Result<Option<usize>> {
     let node = &graph.nodes[i];
     let scale = match node.op.as_str() {
         "Mul" => true,
         "Add" => false,
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
     let (Some(x), Some(value)) = (node.inputs[0], graph.constant(node.inputs[1]).cloned()) else {
-        return Ok(false);
+        return Ok(None);
     };
-    if graph.fact(x).constant.is_some()
-        || !graph.has_single_use(x)
-        || graph.shape(x) != graph.shape(node.output)
-    {
-        return Ok(false);
+    if graph.fact(x).constant.is_some() || !single(x) || graph.shape(x) != graph.shape(node.output) {
+        return Ok(None);
     }
-    let Some(p) = graph.producer(x) else { return Ok(false) };
+    let Some(&p) = producer.get(&x) else { return Ok(None) };
     let rank = graph.shape(x).len();
     let axis = match graph.nodes[p].op.as_str() {
         "Conv" => 1,
         "Dense" => rank - 1,
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
     let channels = graph.shape(x)[axis];
-    let Some(per_channel) = along(&value, axis, rank, channels) else { return Ok(false) };
+    let Some(per_channel) = along(&value, axis, rank, channels) else { return Ok(None) };
     let output = node.output;
     let folded = if scale {
         scaled(graph, registry, p, &per_channel)?
@@ -49,8 +60,7 @@ fn fold_into_producer(graph: &mut Graph, registry: &dyn Registry, i: usize) -> R
         shifted(graph, registry, p, &per_channel)?
     };
     graph.nodes[p] = Node { output, ..folded };
-    graph.nodes.remove(i);
-    Ok(true)
+    Ok(Some(p))
 }
 
 /// The constant as one value per index of `axis`, if it varies along no other axis.

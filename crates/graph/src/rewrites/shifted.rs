@@ -2,6 +2,8 @@
 //! depend on a shift `s` that is the same all along the summed axes, whatever computes it (a guarded maximum,
 //! usually), so they are the operators themselves.
 //! The pieces would have other contributions (SEMANTICS 3.1 iv), and the guard has no rule at all.
+use std::collections::HashMap;
+
 use super::attributes;
 use crate::broadcast::axis_indices;
 use crate::error::Result;
@@ -23,43 +25,59 @@ pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     })
 }
 
-fn replace(graph: &mut Graph, registry: &dyn Registry, find: impl Fn(&Graph, usize) -> Found) -> Result<()> {
-    let mut i = 0;
-    while i < graph.nodes.len() {
-        let found = find(graph, i);
-        i += 1;
-        let Some((op, attrs, x)) = found else { continue };
-        let at = i - 1;
-        let Node { name, output, .. } = graph.nodes[at].clone();
+/// Rewrites every node that `find` recognises; it looks at the graph as it was before.
+fn replace(
+    graph: &mut Graph,
+    registry: &dyn Registry,
+    find: impl Fn(&Lookup<'_>, usize) -> Found,
+) -> Result<()> {
+    let lookup = Lookup { graph, producer: graph.producers() };
+    let found: Vec<Found> = (0..graph.nodes.len()).map(|i| find(&lookup, i)).collect();
+    for (node, found) in std::mem::take(&mut graph.nodes).into_iter().zip(found) {
+        let Some((op, attrs, x)) = found else {
+            graph.nodes.push(node);
+            continue;
+        };
+        let Node { name, output, .. } = node;
         let made = graph.make_node(registry, &name, op, attrs, INTERNAL_OPSET, vec![Some(x)])?;
-        let inner = made.output;
-        if graph.shape(inner) == graph.shape(output) {
-            graph.nodes[at] = Node { output, ..made };
-        } else {
-            let dims = graph.shape(output).iter().map(|&d| d as i64).collect::<Vec<_>>();
-            let shape = Some(graph.add_constant(&name, Constant::i64(vec![dims.len()], dims)));
-            let inputs = vec![Some(inner), shape];
-            let view =
-                graph.make_node(registry, &name, "Reshape", Attributes::new(), INTERNAL_OPSET, inputs)?;
-            graph.nodes[at] = Node { output, ..view };
-            graph.nodes.insert(at, made);
-            i += 1;
+        if graph.shape(made.output) == graph.shape(output) {
+            graph.nodes.push(Node { output, ..made });
+            continue;
         }
+        let dims = graph.shape(output).iter().map(|&d| d as i64).collect::<Vec<_>>();
+        let shape = Some(graph.add_constant(&name, Constant::i64(vec![dims.len()], dims)));
+        let inputs = vec![Some(made.output), shape];
+        let view = graph.make_node(registry, &name, "Reshape", Attributes::new(), INTERNAL_OPSET, inputs)?;
+        graph.nodes.extend([made, Node { output, ..view }]);
     }
     graph.remove_dead();
     Ok(())
 }
 
+/// A graph, and the node that produces each tensor.
+struct Lookup<'a> {
+    graph: &'a Graph,
+    producer: HashMap<TensorId, usize>,
+}
+
+impl std::ops::Deref for Lookup<'_> {
+    type Target = Graph;
+
+    fn deref(&self) -> &Graph {
+        self.graph
+    }
+}
+
 type Found = Option<(&'static str, Attributes, TensorId)>;
 
 /// The node that produces a tensor, if it is of this operator.
-fn made_by<'a>(graph: &'a Graph, t: Option<TensorId>, op: &str) -> Option<&'a Node> {
-    let node = &graph.nodes[graph.producer(t?)?];
+fn made_by<'a>(graph: &'a Lookup<'_>, t: Option<TensorId>, op: &str) -> Option<&'a Node> {
+    let node = &graph.nodes[*graph.producer.get(&t?)?];
     (node.op == op).then_some(node)
 }
 
 /// The tensor behind views.
-fn behind(graph: &Graph, mut t: TensorId) -> TensorId {
+fn behind(graph: &Lookup<'_>, mut t: TensorId) -> TensorId {
     while let Some(node) = made_by(graph, Some(t), "Reshape") {
         match node.inputs[0] {
             Some(input) => t = input,
@@ -70,7 +88,11 @@ fn behind(graph: &Graph, mut t: TensorId) -> TensorId {
 }
 
 /// `exp(x - s)` or `exp(x)`: `x` and `s`, which does not vary along `axes`.
-fn shifted_exp(graph: &Graph, t: Option<TensorId>, axes: &[i64]) -> Option<(TensorId, Option<TensorId>)> {
+fn shifted_exp(
+    graph: &Lookup<'_>,
+    t: Option<TensorId>,
+    axes: &[i64],
+) -> Option<(TensorId, Option<TensorId>)> {
     let argument = made_by(graph, t, "Exp")?.inputs[0]?;
     let rank = graph.shape(argument).len();
     let axes = axis_indices(axes, rank).ok()?;
@@ -86,14 +108,14 @@ fn shifted_exp(graph: &Graph, t: Option<TensorId>, axes: &[i64]) -> Option<(Tens
 }
 
 /// The axes that a sum reduces.
-fn axes(graph: &Graph, sum: &Node) -> Option<Vec<i64>> {
+fn axes(graph: &Lookup<'_>, sum: &Node) -> Option<Vec<i64>> {
     match sum.attrs.get("axes") {
         Some(Attribute::Ints(axes)) => Some(axes.clone()),
         _ => graph.constant(sum.inputs.get(1).copied().flatten())?.to_i64().ok(),
     }
 }
 
-fn log_sum_exp(graph: &Graph, i: usize) -> Found {
+fn log_sum_exp(graph: &Lookup<'_>, i: usize) -> Found {
     let node = &graph.nodes[i];
     let find = |log: usize, shift: usize| -> Found {
         let log = made_by(graph, node.inputs[log], "Log")?;
@@ -109,7 +131,7 @@ fn log_sum_exp(graph: &Graph, i: usize) -> Found {
 }
 
 /// `log Σ exp(x)`.
-fn plain_log_sum_exp(graph: &Graph, i: usize) -> Found {
+fn plain_log_sum_exp(graph: &Lookup<'_>, i: usize) -> Found {
     let sum = made_by(graph, Some(behind(graph, graph.nodes[i].inputs[0]?)), "ReduceSum")?;
     let x = made_by(graph, sum.inputs[0], "Exp")?.inputs[0]?;
     Some(over(axes(graph, sum)?, x))
@@ -120,7 +142,7 @@ fn over(axes: Vec<i64>, x: TensorId) -> (&'static str, Attributes, TensorId) {
     ("ReduceLogSumExp", attrs, x)
 }
 
-fn softmax(graph: &Graph, i: usize) -> Found {
+fn softmax(graph: &Lookup<'_>, i: usize) -> Found {
     let node = &graph.nodes[i];
     let e = node.inputs[0]?;
     let sum = made_by(graph, node.inputs[1], "ReduceSum")?;
