@@ -264,12 +264,31 @@ proptest! {
 /// Thousands of layers in a row, joined at the end: nothing recurses as deep as a file is long.
 #[test]
 fn long_chains_are_planned() {
-    const LAYERS: usize = 3000;
+    const LAYERS: usize = 20_000;
     let mut net = Net::new().input("x", &[2]);
     let mut last = "x".to_string();
     for i in 0..LAYERS {
         let next = format!("c{i}");
         net = net.node("Tanh", &last, &next, []);
+        last = next;
+    }
+    let net = net.node("Add", &format!("x {last}"), "t", []);
+    let mut setup = Setup::new(net, "t");
+    setup.x = vec![Values::F64(vec![0.5, -0.5])];
+    let s = setup.score::<f64>().unwrap();
+    assert!(s.completeness[0] <= 1e-10);
+}
+
+/// A function of one element that is joined with itself again and again: composites neither nest nor grow without
+/// bound.
+#[test]
+fn long_chains_of_joins_are_planned() {
+    const LAYERS: usize = 3000;
+    let mut net = Net::new().input("x", &[2]);
+    let mut last = "x".to_string();
+    for i in 0..LAYERS {
+        let (gate, next) = (format!("g{i}"), format!("c{i}"));
+        net = net.node("Sigmoid", &last, &gate, []).node("Mul", &format!("{last} {gate}"), &next, []);
         last = next;
     }
     let net = net.node("Add", &format!("x {last}"), "t", []);

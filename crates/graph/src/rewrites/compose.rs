@@ -5,8 +5,7 @@
 //! multiplier of a function of one element is its divided difference (SEMANTICS 3.1 i), which one rule then applies
 //! exactly, guards included. So nothing is matched by pattern: wherever a node joins two functions of the same tensor,
 //! everything between that tensor and the node is one composite.
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 
 use super::attributes;
 use crate::error::Result;
@@ -30,7 +29,9 @@ pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
         let Some(root) = common_ancestor(&data, &parent) else { continue };
         parent.insert(node.output, (root, depth(root, &parent) + 1));
         if data.iter().any(|&t| t != root) && data.len() > 1 {
-            graph.nodes[i] = composite(graph, registry, &producer, &node, root)?;
+            if let Some(made) = composite(graph, registry, &producer, &node, root)? {
+                graph.nodes[i] = made;
+            }
         }
     }
     graph.remove_dead();
@@ -56,35 +57,63 @@ fn common_ancestor(tensors: &[TensorId], parents: &Parents) -> Option<TensorId> 
     tensors[1..].iter().try_fold(*tensors.first()?, |a, &b| meet(a, b))
 }
 
+/// Most functions in one composite. Exporters write a dozen; a file may hold any number.
+const MAX_STEPS: usize = 1000;
+
+/// The composite from `root` to `node`; none if it would be too long.
 fn composite(
     graph: &mut Graph,
     registry: &dyn Registry,
     producer: &HashMap<TensorId, usize>,
     node: &Node,
     root: TensorId,
-) -> Result<Node> {
-    let mut steps = Vec::new();
+) -> Result<Option<Node>> {
+    let Some(pieces) = between(graph, producer, node, root) else { return Ok(None) };
     let mut value = HashMap::from([(root, 0)]);
-    add_step(graph, producer, node, &mut value, &mut steps);
+    let mut steps = vec![];
+    for &i in &pieces {
+        let piece = &graph.nodes[i];
+        let arguments: Vec<usize> = graph.data_inputs(piece).iter().map(|t| value[t]).collect();
+        match piece.attrs.get("expression") {
+            // A composite within is spliced in, so that evaluation never nests.
+            Some(Attribute::Expression(inner)) => {
+                let base = steps.len();
+                let place = |k: usize| if k == 0 { arguments[0] } else { base + k };
+                let moved =
+                    inner.steps.iter().map(|(f, a)| (f.clone(), a.iter().map(|&k| place(k)).collect()));
+                steps.extend(moved.collect::<Vec<_>>());
+            }
+            _ => {
+                let function = piece.operator.pointwise().expect("every node of the path is pointwise");
+                steps.push((function, arguments));
+            }
+        }
+        value.insert(piece.output, steps.len());
+    }
+    if steps.len() > MAX_STEPS {
+        return Ok(None);
+    }
     let attrs = attributes([("expression", Attribute::Expression(Expression { steps }))]);
     let made = graph.make_node(registry, &node.name, "Composite", attrs, INTERNAL_OPSET, vec![Some(root)])?;
-    Ok(Node { output: node.output, ..made })
+    Ok(Some(Node { output: node.output, ..made }))
 }
 
-fn add_step(
+/// Nodes between `root` and `node`, the latter included, in order; none if there are too many.
+fn between(
     graph: &Graph,
     producer: &HashMap<TensorId, usize>,
     node: &Node,
-    value: &mut HashMap<TensorId, usize>,
-    steps: &mut Vec<(Arc<dyn crate::operator::Pointwise>, Vec<usize>)>,
-) {
-    let data = graph.data_inputs(node);
-    for t in &data {
-        if !value.contains_key(t) {
-            add_step(graph, producer, &graph.nodes[producer[t]], value, steps);
+    root: TensorId,
+) -> Option<BTreeSet<usize>> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![node.output];
+    while let Some(t) = open.pop() {
+        if t != root && found.insert(producer[&t]) {
+            if found.len() > MAX_STEPS {
+                return None;
+            }
+            open.extend(graph.data_inputs(&graph.nodes[producer[&t]]));
         }
     }
-    let function = node.operator.pointwise().expect("every step between root and node is pointwise");
-    steps.push((function, data.iter().map(|t| value[t]).collect()));
-    value.insert(node.output, steps.len());
+    Some(found)
 }
