@@ -298,9 +298,7 @@ impl<T: Real> Backward<'_, T> {
 /// `mx (+)= my ⊙ record`.
 fn product<T: Real>(my: &[T], record: &[T], mx: &mut [T], accumulate: bool) {
     if accumulate {
-        for ((mx, &my), &r) in mx.iter_mut().zip(my).zip(record) {
-            *mx += my * r;
-        }
+        map::mul_add_assign(mx, my, record);
     } else {
         map::mul(my, record, mx);
     }

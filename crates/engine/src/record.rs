@@ -56,11 +56,7 @@ impl<T: Real> Records<'_, T> {
             let (x, x0) = (self.x(t, l), self.x0(&p.values, t, l));
             let positive = lane_mut(&mut p.positive[slot], x.len(), l);
             let negative = lane_mut(&mut p.negative[slot], x.len(), l);
-            for i in 0..x.len() {
-                let d = x[i] - x0[i];
-                positive[i] = d.max(T::ZERO);
-                negative[i] = d.min(T::ZERO);
-            }
+            by_sign(x, x0, positive, negative);
         }
     }
 
@@ -130,11 +126,7 @@ impl<T: Real> Records<'_, T> {
             for l in 0..lanes {
                 let (x, x0) = (self.x(t, l), self.x0(&p.values, t, l));
                 let (a, b) = (lane_mut(&mut work.a, x.len(), l), lane_mut(&mut work.b, x.len(), l));
-                for k in 0..x.len() {
-                    let d = x[k] - x0[k];
-                    a[k] = d.max(T::ZERO);
-                    b[k] = d.min(T::ZERO);
-                }
+                by_sign(x, x0, a, b);
             }
             let (a, b) = (&work.a[..m], &work.b[..m]);
             sum_parts(parts, lanes, &[a], &[b], &mut positive[..n], &mut work.c, &mut p.scratch);
@@ -235,6 +227,14 @@ impl<T: Real> Records<'_, T> {
             }
         }
     }
+}
+
+/// Positive and negative part of `x - x0`.
+fn by_sign<T: Real>(x: &[T], x0: &[T], positive: &mut [T], negative: &mut [T]) {
+    map::sub(x, x0, negative);
+    map::relu(negative, positive);
+    // d − max(d, 0) is min(d, 0) without rounding.
+    map::axpy(-T::ONE, positive, negative);
 }
 
 /// The `cross` rule (SEMANTICS 3.2) where example and reference have different winners `w` and `w0`: the one whose

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock};
 use deeplift_graph::model::Model;
 use deeplift_graph::operator::Precision;
 use deeplift_graph::{bail, ensure, Result};
-use deeplift_kernels::Scratch;
+use deeplift_kernels::{map, Scratch};
 use deeplift_simd::Real;
 
 use crate::forward::Tape;
@@ -381,7 +381,7 @@ impl<T: Real> Row<'_, T> {
                 self.input.restore(&one, &mut out[at..at + n]);
             }
         }
-        sum.iter_mut().for_each(|s| *s *= inverse);
+        map::scale(inverse, &mut sum);
         let total = sum.iter().map(|s| s.to_f64()).sum();
         if let Some(out) = scores.contributions.get_mut(i) {
             self.input.restore(&sum, &mut out[at..at + n]);

@@ -23,11 +23,9 @@ pub mod pool;
 pub mod reduce;
 mod scratch;
 pub mod softmax;
-pub mod strided;
 
 pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint};
 pub use dense::PackedDense;
 pub use epilogue::Epilogue;
 pub use pool::{AveragePool, PoolGeometry};
 pub use scratch::Scratch;
-pub use strided::StridedView;

@@ -81,11 +81,6 @@ pub fn add_assign<T: Real>(out: &mut [T], x: &[T]) {
     run(out, x, x, formula!(|_, y, x, _| y + x));
 }
 
-/// `out *= x`.
-pub fn mul_assign<T: Real>(out: &mut [T], x: &[T]) {
-    run(out, x, x, formula!(|_, y, x, _| y * x));
-}
-
 /// `out += a * b`, fused where the instruction set has it.
 pub fn mul_add_assign<T: Real>(out: &mut [T], a: &[T], b: &[T]) {
     run(out, a, b, formula!(|simd, y, a, b| simd.fma(a, b, y)));
@@ -111,16 +106,6 @@ pub fn scale<T: Real>(alpha: T, out: &mut [T]) {
 /// `out = max(x, 0)`.
 pub fn relu<T: Real>(x: &[T], out: &mut [T]) {
     run(out, x, x, formula!(|_, _, x, _| x.max(T::ZERO)));
-}
-
-/// `out = max(x, 0)`, the positive part of a difference.
-pub fn positive_part<T: Real>(x: &[T], out: &mut [T]) {
-    relu(x, out);
-}
-
-/// `out = min(x, 0)`, the negative part of a difference.
-pub fn negative_part<T: Real>(x: &[T], out: &mut [T]) {
-    run(out, x, x, formula!(|_, _, x, _| x.min(T::ZERO)));
 }
 
 /// Divided difference of ReLU between `z` and `z0`; see [`epilogue::relu_ratio`].
@@ -151,31 +136,4 @@ pub fn erf<T: Real>(x: &[T], out: &mut [T]) {
 /// `out = ln(1 + e^x)`.
 pub fn softplus<T: Real>(x: &[T], out: &mut [T]) {
     run(out, x, x, formula!(|simd, _, x, _| x.softplus_in(simd)));
-}
-
-/// `sum a * b`, accumulated in float64.
-pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
-    assert_eq!(a.len(), b.len(), "elementwise: slices of different lengths");
-    Isa::active().run(Dot { a, b })
-}
-
-struct Dot<'a, T> {
-    a: &'a [T],
-    b: &'a [T],
-}
-
-impl<T: Real> Kernel for Dot<'_, T> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        // Independent sums hide the latency of the additions.
-        let mut sums = [0.0; 32];
-        let ((xs, x), (ys, y)) = (self.a.as_chunks::<32>(), self.b.as_chunks::<32>());
-        for (x, y) in xs.iter().zip(ys) {
-            sums = std::array::from_fn(|i| simd.fma(x[i].to_f64(), y[i].to_f64(), sums[i]));
-        }
-        let rest: f64 = x.iter().zip(y).map(|(x, y)| x.to_f64() * y.to_f64()).sum();
-        sums.iter().sum::<f64>() + rest
-    }
 }

@@ -13,9 +13,9 @@
 //! Only the counts, the two end symbols and the key enter: the input's own order leaves no trace. (The samplers
 //! of other packages keep the input's own last edges and reach only part of the set.)
 
-use crate::encode::UNKNOWN;
 use crate::stream::{ShuffleKey, Stream};
 use crate::trails::{PairCounts, SYMBOLS};
+use crate::UNKNOWN;
 
 /// What a shuffle does with unknown bases (N).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

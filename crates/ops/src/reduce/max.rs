@@ -1,6 +1,7 @@
 //! ReduceMax and ReduceMin.
 use deeplift_graph::operator::{Permuted, Selection};
 use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_kernels::reduce;
 use deeplift_simd::Real;
 
 use super::Axes;
@@ -52,6 +53,11 @@ struct Kernel {
 
 impl<T: Real> Selection<T> for Kernel {
     fn forward(&self, x: &[T], y: &mut [T]) {
+        if let Some(shape) = self.axes.block {
+            let extreme = if self.largest { reduce::max } else { reduce::min };
+            extreme(x, shape, y);
+            return;
+        }
         let mut winners = vec![0; y.len()];
         self.winners(x, &mut winners);
         for (y, &w) in y.iter_mut().zip(&winners) {
@@ -60,6 +66,14 @@ impl<T: Real> Selection<T> for Kernel {
     }
 
     fn winners(&self, x: &[T], index: &mut [u32]) {
+        if let Some(shape) = self.axes.block {
+            let first = if self.largest { reduce::max_index } else { reduce::min_index };
+            first(x, shape, index);
+            for (w, &b) in index.iter_mut().zip(&self.axes.bases) {
+                *w = (b + self.axes.offsets[*w as usize]) as u32;
+            }
+            return;
+        }
         for (w, &b) in index.iter_mut().zip(&self.axes.bases) {
             *w = (b + self.axes.offsets[0]) as u32;
         }

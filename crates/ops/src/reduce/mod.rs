@@ -21,6 +21,8 @@ pub struct Axes {
     pub offsets: Vec<usize>,
     /// Elements of one input lane.
     pub input_len: usize,
+    /// Extents before, along and after the reduced axes if those lie together, which kernels need.
+    pub block: Option<[usize; 3]>,
 }
 
 impl Axes {
@@ -49,8 +51,20 @@ impl Axes {
         if offsets.is_empty() {
             bail!(InvalidModel, "reduces an axis of length 0 of shape {:?}", x.shape)
         }
-        Ok(Axes { output, bases, offsets, input_len: x.shape.iter().product() })
+        let block = block(&x.shape, &axes);
+        Ok(Axes { output, bases, offsets, input_len: x.shape.iter().product(), block })
     }
+}
+
+fn block(shape: &[usize], axes: &[usize]) -> Option<[usize; 3]> {
+    let long: Vec<usize> = (0..shape.len()).filter(|&a| shape[a] != 1).collect();
+    let inside: Vec<usize> = (0..long.len()).filter(|&i| axes.contains(&long[i])).collect();
+    let (first, last) = match (inside.first(), inside.last()) {
+        (Some(&first), Some(&last)) if last + 1 - first == inside.len() => (first, last),
+        _ => return None,
+    };
+    let extent = |range: &[usize]| range.iter().map(|&a| shape[a]).product();
+    Some([extent(&long[..first]), extent(&long[first..=last]), extent(&long[last + 1..])])
 }
 
 fn reduced(cx: &Build<'_>) -> Result<Vec<usize>> {

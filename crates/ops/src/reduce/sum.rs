@@ -1,12 +1,12 @@
 //! ReduceSum.
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
 use deeplift_graph::{structures, Build, Fact, Operator, Result, Structure};
-use deeplift_kernels::Scratch;
+use deeplift_kernels::{reduce, Scratch};
 use deeplift_simd::Real;
 
 use super::Axes;
 
-/// A sum over axes, times a constant: ReduceSum and ReduceMean.
+/// A sum over axes, or with the factor 1/n their mean.
 pub(crate) struct Sum {
     pub axes: Axes,
     pub fact: Fact,
@@ -56,10 +56,20 @@ struct Kernel {
 }
 
 impl<T: Real> Linear<T> for Kernel {
-    /// Sums in double precision: sequences are thousands of positions long. Outputs are innermost, because the
-    /// channels of a position lie side by side.
+    /// Sums in double precision: sequences are thousands of positions long.
     fn forward(&self, _lanes: usize, x: &[&[T]], y: &mut [T], _scratch: &mut Scratch<T>) {
-        let mut sums = vec![0.0f64; self.axes.bases.len()];
+        let outputs = self.axes.bases.len();
+        if let Some(shape) = self.axes.block {
+            for (x, y) in x[0].chunks_exact(self.axes.input_len).zip(y.chunks_exact_mut(outputs)) {
+                if self.factor == 1.0 {
+                    reduce::sum(x, shape, y);
+                } else {
+                    reduce::mean(x, shape, y);
+                }
+            }
+            return;
+        }
+        let mut sums = vec![0.0f64; outputs];
         for (x, y) in x[0].chunks_exact(self.axes.input_len).zip(y.chunks_exact_mut(sums.len())) {
             sums.fill(0.0);
             for &r in &self.axes.offsets {

@@ -1,5 +1,7 @@
 //! The error function.
 use deeplift_graph::{Build, Operator, Result};
+use deeplift_kernels::map;
+use deeplift_simd::Real;
 
 use super::{unary, Function};
 
@@ -13,6 +15,10 @@ impl Function for Erf {
 
     fn derivative(&self, x: f64) -> f64 {
         std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp()
+    }
+
+    fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
+        map::erf(x, y);
     }
 }
 

@@ -1,5 +1,7 @@
 //! `eˣ`.
 use deeplift_graph::{Build, Operator, Result};
+use deeplift_kernels::map;
+use deeplift_simd::Real;
 
 use super::{unary, Function};
 
@@ -13,6 +15,10 @@ impl Function for Exp {
 
     fn derivative(&self, x: f64) -> f64 {
         x.exp()
+    }
+
+    fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
+        map::exp(x, y);
     }
 }
 

@@ -42,6 +42,12 @@ pub trait Function: Clone + Send + Sync + 'static {
     fn divided(&self, x: f64, x0: f64) -> f64 {
         divided_difference(x, x0, |x| self.value(x), |x| self.derivative(x))
     }
+    /// `y = f(x)` for many values; functions with a vector kernel use it.
+    fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = T::from_f64(self.value(x.to_f64()));
+        }
+    }
 }
 
 /// Below this difference the quotient of doubles has a relative error near 1e-14 and three-point Gauss quadrature of
@@ -111,9 +117,7 @@ struct Map<F>(F);
 
 impl<T: Real, F: Function> Elementwise<T> for Map<F> {
     fn apply(&self, x: &[T], y: &mut [T]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = T::from_f64(self.0.value(x.to_f64()));
-        }
+        self.0.apply(x, y);
     }
 
     fn divided_difference(&self, x: &[T], x0: &[T], d: &mut [T]) {

@@ -1,5 +1,7 @@
 //! `σ(x) = 1/(1 + e⁻ˣ)`, with `σ' = σ(x) σ(-x)`.
 use deeplift_graph::{Build, Operator, Result};
+use deeplift_kernels::map;
+use deeplift_simd::Real;
 
 use super::{unary, Function};
 
@@ -23,6 +25,10 @@ impl Function for Sigmoid {
 
     fn derivative(&self, x: f64) -> f64 {
         sigmoid(x) * sigmoid(-x)
+    }
+
+    fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
+        map::sigmoid(x, y);
     }
 }
 

@@ -1,5 +1,7 @@
 //! `log(1 + eˣ)`.
 use deeplift_graph::{Build, Operator, Result};
+use deeplift_kernels::map;
+use deeplift_simd::Real;
 
 use super::{unary, Function};
 
@@ -18,6 +20,10 @@ impl Function for Softplus {
 
     fn derivative(&self, x: f64) -> f64 {
         super::sigmoid::sigmoid(x)
+    }
+
+    fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
+        map::softplus(x, y);
     }
 }
 

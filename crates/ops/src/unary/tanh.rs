@@ -1,5 +1,7 @@
 //! `tanh x`.
 use deeplift_graph::{Build, Operator, Result};
+use deeplift_kernels::map;
+use deeplift_simd::Real;
 
 use super::{unary, Function};
 
@@ -16,6 +18,10 @@ impl Function for Tanh {
             let c = x.cosh();
             1.0 / (c * c)
         }
+    }
+
+    fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
+        map::tanh(x, y);
     }
 }
 

@@ -1,13 +1,13 @@
 //! The set a shuffle draws from, by trying everything.
 
-use crate::encode::{encode, Alphabet};
 use std::collections::BTreeSet;
 
 /// Codes of a sequence written in letters.
 pub(crate) fn codes(letters: &str) -> Vec<u8> {
-    let mut out = vec![0; letters.len()];
-    encode(letters.as_bytes(), &mut out, Alphabet::default()).expect("letters of the DNA alphabet");
-    out
+    letters
+        .bytes()
+        .map(|b| b"ACGTN".iter().position(|&l| l == b).expect("letters of the DNA alphabet") as u8)
+        .collect()
 }
 
 /// Every sequence with the dinucleotide counts, first and last symbol of `codes`, by depth-first search.
