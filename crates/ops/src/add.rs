@@ -2,7 +2,7 @@
 use deeplift_graph::{Build, Constant, Operator, Result};
 
 use crate::shape::{as_dtype, partial, zip};
-use crate::sub::{signed_permute, SignedSum};
+use crate::sub::SignedSum;
 
 /// All operands with a plus sign.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
@@ -18,5 +18,5 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         a.iter().sum()
     });
     let signs = vec![1.0; cx.inputs.len()];
-    Ok(Box::new(SignedSum::new(cx, signs, fold, pointwise, signed_permute)?))
+    Ok(Box::new(SignedSum::new(cx, signs, fold, pointwise)?))
 }

@@ -22,7 +22,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         d[1] = -1.0;
         a[0] - a[1]
     });
-    Ok(Box::new(SignedSum::new(cx, vec![1.0, -1.0], fold, pointwise, signed_permute)?))
+    Ok(Box::new(SignedSum::new(cx, vec![1.0, -1.0], fold, pointwise)?))
 }
 
 type Fold = fn(&[Option<&Constant>]) -> Result<Constant>;
@@ -35,7 +35,6 @@ pub(crate) struct SignedSum {
     operands: Vec<(Vec<usize>, Option<Constant>)>,
     fold: Fold,
     pointwise: Option<Arc<dyn Pointwise>>,
-    permute: fn(&Build<'_>, &[usize]) -> Option<Permuted>,
 }
 
 impl SignedSum {
@@ -44,11 +43,10 @@ impl SignedSum {
         signs: Vec<f64>,
         fold: Fold,
         pointwise: Option<Arc<dyn Pointwise>>,
-        permute: fn(&Build<'_>, &[usize]) -> Option<Permuted>,
     ) -> Result<Self> {
         let operands = cx.inputs.iter().flatten().map(|f| (f.shape.clone(), f.constant.clone())).collect();
         let fact = Fact::data(common_shape(cx)?, cx.input(0)?.dtype);
-        Ok(SignedSum { fact, signs, operands, fold, pointwise, permute })
+        Ok(SignedSum { fact, signs, operands, fold, pointwise })
     }
 
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
@@ -101,7 +99,7 @@ impl Operator for SignedSum {
     }
 
     fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
-        (self.permute)(cx, perm)
+        signed_permute(cx, perm)
     }
 
     fn pointwise(&self) -> Option<Arc<dyn Pointwise>> {
