@@ -201,7 +201,7 @@ fn memory_does_not_matter() {
 /// Dense weights that do not fit the cache go with more pairs at a time.
 #[test]
 fn memory_does_not_matter_for_large_dense_layers() {
-    memory::<f32>(3600, 32);
+    memory::<f32>(3600, 10);
 }
 
 #[test]
