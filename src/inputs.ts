@@ -98,7 +98,7 @@ function matchBatch(
 }
 
 /** The layout of an input that is given as `length` base codes. */
-export function matchCodes(
+function matchCodes(
   info: InputInfo,
   length: number,
   channelAxis: number | undefined,

@@ -38,7 +38,7 @@ export interface RecordBatch<R> {
 }
 
 /** The record as the stream numbers it, and by name if it has one. */
-export function recordName(record: unknown, number: number): string {
+function recordName(record: unknown, number: number): string {
   const name = (record as { name?: unknown } | undefined)?.name
   return typeof name === 'string' && name !== '' ? `record ${JSON.stringify(name)}` : `record ${number}`
 }

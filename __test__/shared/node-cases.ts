@@ -122,7 +122,7 @@ function floatTensor(input: StoredTensor): Tensor {
 }
 
 /** The output has other rows than the input, so that its first axis cannot be the batch. */
-export class OtherBatch extends Error {}
+class OtherBatch extends Error {}
 
 export function isRefusal(error: unknown): boolean {
   return error instanceof OtherBatch || error instanceof DeepLiftError

@@ -15,7 +15,7 @@ import type { Case } from './cases.js'
 
 const models = new Map<string, Promise<DeepLift>>()
 
-export function loadModel(path: string): Promise<DeepLift> {
+function loadModel(path: string): Promise<DeepLift> {
   let model = models.get(path)
   if (!model) {
     model = DeepLift.load(path)

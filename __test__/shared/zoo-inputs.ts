@@ -19,7 +19,7 @@ export async function storedArrays(path: string): Promise<Inputs> {
 }
 
 /** Uniform whole numbers below `bound`: xorshift, so that inputs are the same everywhere. */
-export function randomSource(seed: number): (bound: number) => number {
+function randomSource(seed: number): (bound: number) => number {
   let state = seed
   return (bound) => {
     state ^= state << 13
@@ -45,7 +45,7 @@ function isOneHot({ data }: FloatTensor): boolean {
 }
 
 /** Two references per example: its own positions in random order, all channels of a position together. */
-export function permuted({ data, shape }: FloatTensor, seed: number): InputReferences {
+function permuted({ data, shape }: FloatTensor, seed: number): InputReferences {
   const random = randomSource(seed)
   const [examples, ...axes] = shape
   const size = sizeOf(axes)

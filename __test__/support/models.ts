@@ -9,7 +9,7 @@ export const DEMO_MODEL = `${DEMO}model.onnx`
 export const DEMO_FASTA = `${DEMO}sequences.fa`
 
 /** Uniform numbers in [-1, 1): the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

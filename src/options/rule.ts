@@ -20,7 +20,7 @@ export interface ResolvedRule {
   overrides: { node: string; rule: RuleName }[]
 }
 
-export const DEFAULT_RULE: RuleName = 'rescale'
+const DEFAULT_RULE: RuleName = 'rescale'
 
 export function resolveRule(rule: Rule | undefined): ResolvedRule {
   if (rule === undefined) return { rule: DEFAULT_RULE, overrides: [] }

@@ -79,6 +79,27 @@ pub struct Scores<T> {
     pub completeness: Vec<f64>,
 }
 
+impl<T: Copy> Scores<T> {
+    /// Copies the scores of `examples` examples to where example `start` and those after it belong.
+    pub(crate) fn place(&mut self, start: usize, examples: usize, part: &Scores<T>) {
+        let arrays = |all: &mut [Vec<T>], own: &[Vec<T>]| {
+            all.iter_mut().zip(own).for_each(|(all, own)| rows(all, own, start, examples));
+        };
+        arrays(&mut self.contributions, &part.contributions);
+        arrays(&mut self.hypothetical, &part.hypothetical);
+        arrays(&mut self.multipliers, &part.multipliers);
+        arrays(&mut self.per_reference, &part.per_reference);
+        rows(&mut self.output, &part.output, start, examples);
+        rows(&mut self.reference_output, &part.reference_output, start, examples);
+        rows(&mut self.completeness, &part.completeness, start, examples);
+    }
+}
+
+fn rows<U: Copy>(all: &mut [U], own: &[U], start: usize, examples: usize) {
+    let at = own.len() / examples * start;
+    all[at..at + own.len()].copy_from_slice(own);
+}
+
 /// A plan with everything that many batches share.
 pub struct Program<T: Real> {
     /// The plan.
@@ -300,14 +321,13 @@ pub(crate) struct ExamplePairs<'a, T> {
     pub outputs: Vec<&'a [f64]>,
 }
 
-/// Turns the pairs of example `e` into scores.
+/// Turns the pairs of lane `at` of the tape into row `at` of the scores; `example` names it in messages.
 pub(crate) fn finish<T: Precision>(
     program: &Program<T>,
     tape: &Tape<T>,
     at: usize,
-    e: usize,
+    example: u64,
     pairs: &ExamplePairs<'_, T>,
-    first: u64,
     scores: &mut Scores<T>,
 ) -> Result<()> {
     let plan = &program.plan;
@@ -321,20 +341,20 @@ pub(crate) fn finish<T: Precision>(
         for (i, input) in plan.inputs.iter().enumerate() {
             let Some(t) = input.tensor else { continue };
             let row = Row { input, x: tape.value(plan, t, at), pairs, i, k, targets, options: &plan.options };
-            total += row.write(e, scores);
+            total += row.write(at, scores);
         }
         let delta = output - reference;
         let scale = delta.abs().max(output.abs()).max(reference.abs()).max(1e-12);
-        let at = e * targets + k;
-        scores.output[at] = output;
-        scores.reference_output[at] = reference;
-        scores.completeness[at] = (total - delta).abs() / scale;
+        let slot = at * targets + k;
+        scores.output[slot] = output;
+        scores.reference_output[slot] = reference;
+        scores.completeness[slot] = (total - delta).abs() / scale;
         ensure!(
-            scores.completeness[at].is_finite(),
+            scores.completeness[slot].is_finite(),
             InvalidInput,
             "example {}: output ({output}), reference output ({reference}) or contributions are not finite; the \
              model overflows on this input",
-            first + e as u64
+            example
         );
     }
     Ok(())

@@ -143,14 +143,12 @@ impl<T: Precision> ScoreJob<T> {
     }
 
     /// Works on chunks of a tile until none is left to claim.
-    fn work_on(&self, tile: &Arc<Tile<T>>) -> Result<bool> {
-        let mut worked = false;
+    fn work_on(&self, tile: &Arc<Tile<T>>) -> Result<()> {
         loop {
             let c = tile.next.fetch_add(1, Ordering::Relaxed);
             if c >= tile.chunks.len() {
-                return Ok(worked);
+                return Ok(());
             }
-            worked = true;
             self.ensure_running()?;
             let chunk = self.chunk(tile, &tile.chunks[c])?;
             *lock(&tile.results[c]) = Some(chunk);
@@ -236,6 +234,8 @@ impl<T: Precision> ScoreJob<T> {
         let chunks: Vec<_> = tile.results.iter().map(lock).collect();
         let chunks: Vec<&Chunk<T>> = chunks.iter().filter_map(|c| c.as_ref()).collect();
         let size = self.pair_lanes();
+        // Scores are made apart and copied at the end, so that threads do not wait for each other's arithmetic.
+        let mut part = self.program.allocate(tile.examples);
         for e in 0..tile.examples {
             let own =
                 (0..plan.references).map(|r| e * plan.references + r).map(|p| (chunks[p / size], p % size));
@@ -261,11 +261,11 @@ impl<T: Precision> ScoreJob<T> {
                     .collect(),
                 outputs: own.iter().map(|(c, l)| &c.outputs[l * targets..][..targets]).collect(),
             };
-            let mut state = lock(&self.state);
-            if let Some(scores) = &mut state.scores {
-                let first = self.batch.first;
-                finish(&self.program, &tile.tape, e, tile.start + e, &pairs, first, scores)?;
-            }
+            let example = self.batch.first + (tile.start + e) as u64;
+            finish(&self.program, &tile.tape, e, example, &pairs, &mut part)?;
+        }
+        if let Some(scores) = &mut lock(&self.state).scores {
+            scores.place(tile.start, tile.examples, &part);
         }
         lock(&self.active).retain(|t| !Arc::ptr_eq(t, tile));
         self.tile_finished();
@@ -291,19 +291,19 @@ impl<T: Precision> ScoreJob<T> {
             self.recycle(tile);
             return Ok(Progress::Worked);
         }
-        let active: Vec<_> = lock(&self.active).clone();
-        for tile in active {
-            if self.work_on(&tile)? {
-                self.recycle(tile);
-                return Ok(Progress::Worked);
-            }
+        let unclaimed = |t: &&Arc<Tile<T>>| t.next.load(Ordering::Relaxed) < t.chunks.len();
+        let started = lock(&self.active).iter().find(unclaimed).cloned();
+        if let Some(tile) = started {
+            self.work_on(&tile)?;
+            self.recycle(tile);
+            return Ok(Progress::Worked);
         }
         Ok(if lock(&self.state).done.is_some() { Progress::Waiting } else { Progress::Finished })
     }
 
-    /// Gives the tape back once nobody else works on the tile.
+    /// Gives the tape back; of the threads that worked on the tile, the last one to leave does it.
     fn recycle(&self, tile: Arc<Tile<T>>) {
-        if let Ok(tile) = Arc::try_unwrap(tile) {
+        if let Some(tile) = Arc::into_inner(tile) {
             lock(&self.program.tapes).push(tile.tape);
         }
     }

@@ -61,9 +61,8 @@ impl Conv {
         if !self.last {
             bail!(UnsupportedOp, "a convolution of constants has no kernel")
         }
-        let weights = self.weights.to_real();
         let bias = self.bias.as_ref().map_or(vec![], Constant::to_real);
-        Ok(Structure::Linear(Box::new(Kernel::new(self.batch, &self.geometry, weights, &bias))))
+        Ok(Structure::Linear(Box::new(Kernel::new(self.batch, &self.geometry, &self.weights, &bias))))
     }
 }
 
@@ -77,17 +76,23 @@ impl Operator for Conv {
 
 struct Kernel<T: Real> {
     batch: usize,
-    weights: Vec<T>,
+    /// The file's own values, shared; parts are made from them.
+    weights: Constant,
     forward: PackedConv<T>,
     adjoint: PackedConvAdjoint<T>,
 }
 
 impl<T: Real> Kernel<T> {
-    fn new(batch: usize, geometry: &ConvGeometry, weights: Vec<T>, bias: &[T]) -> Self {
+    fn new(batch: usize, geometry: &ConvGeometry, weights: &Constant, bias: &[T]) -> Self {
+        Self::packed(batch, geometry, weights, &weights.to_real(), bias)
+    }
+
+    /// Packs values that may be a part of the constant's.
+    fn packed(batch: usize, geometry: &ConvGeometry, weights: &Constant, values: &[T], bias: &[T]) -> Self {
         let isa = Isa::active();
-        let forward = PackedConv::new(geometry.clone(), &weights, bias, isa);
-        let adjoint = PackedConvAdjoint::new(geometry.clone(), &weights, isa);
-        Kernel { batch, weights, forward, adjoint }
+        let forward = PackedConv::new(geometry.clone(), values, bias, isa);
+        let adjoint = PackedConvAdjoint::new(geometry.clone(), values, isa);
+        Kernel { batch, weights: weights.clone(), forward, adjoint }
     }
 }
 
@@ -119,8 +124,8 @@ impl<T: Real> Linear<T> for Kernel<T> {
 
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
-            let w = self.weights.iter().map(|&w| keep(w)).collect();
-            Some(Box::new(Kernel::new(self.batch, self.forward.geometry(), w, &[])))
+            let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
+            Some(Box::new(Kernel::packed(self.batch, self.forward.geometry(), &self.weights, &w, &[])))
         };
         Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
     }
@@ -136,7 +141,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn weight_bytes(&self) -> usize {
-        size_of_val(&self.weights[..])
+        self.weights.len() * size_of::<T>()
     }
 
     fn fused(&self) -> Option<&dyn FusedLinear<T>> {

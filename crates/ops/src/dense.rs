@@ -117,7 +117,7 @@ impl Dense {
             self.rows,
             self.weights.shape[0],
             self.weights.shape[1],
-            self.weights.to_real(),
+            &self.weights,
             &bias,
         ))))
     }
@@ -135,17 +135,23 @@ struct Kernel<T: Real> {
     rows: usize,
     k: usize,
     n: usize,
-    weights: Vec<T>,
+    /// The file's own values, shared; parts are made from them.
+    weights: Constant,
     forward: PackedDense<T>,
     transposed: PackedDense<T>,
 }
 
 impl<T: Real> Kernel<T> {
-    fn new(rows: usize, k: usize, n: usize, weights: Vec<T>, bias: &[T]) -> Self {
+    fn new(rows: usize, k: usize, n: usize, weights: &Constant, bias: &[T]) -> Self {
+        Self::packed(rows, k, n, weights, &weights.to_real(), bias)
+    }
+
+    /// Packs values that may be a part of the constant's.
+    fn packed(rows: usize, k: usize, n: usize, weights: &Constant, values: &[T], bias: &[T]) -> Self {
         let isa = Isa::active();
-        let forward = PackedDense::new(k, n, &weights, bias, isa);
-        let transposed = PackedDense::transposed(k, n, &weights, isa);
-        Kernel { rows, k, n, weights, forward, transposed }
+        let forward = PackedDense::new(k, n, values, bias, isa);
+        let transposed = PackedDense::transposed(k, n, values, isa);
+        Kernel { rows, k, n, weights: weights.clone(), forward, transposed }
     }
 }
 
@@ -173,8 +179,8 @@ impl<T: Real> Linear<T> for Kernel<T> {
 
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
-            let w = self.weights.iter().map(|&w| keep(w)).collect();
-            Some(Box::new(Kernel::new(self.rows, self.k, self.n, w, &[])))
+            let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
+            Some(Box::new(Kernel::packed(self.rows, self.k, self.n, &self.weights, &w, &[])))
         };
         Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
     }
@@ -188,6 +194,6 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn weight_bytes(&self) -> usize {
-        size_of_val(&self.weights[..])
+        self.weights.len() * size_of::<T>()
     }
 }

@@ -62,13 +62,12 @@ impl<T: Real> ClosedForm<T> for Kernel {
     }
 
     fn adjoint(&self, _port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
-        lines(self.0, |line| {
-            let at: Vec<usize> = line.collect();
-            let flow: f64 = at.iter().map(|&i| my[i].to_f64()).sum();
-            for i in at {
+        for line in lines(self.0) {
+            let flow: f64 = line.clone().map(|i| my[i].to_f64()).sum();
+            for i in line {
                 let m = T::from_f64(my[i].to_f64() - record[i].to_f64() * flow);
                 mx[i] = if accumulate { mx[i] + m } else { m };
             }
-        });
+        }
     }
 }

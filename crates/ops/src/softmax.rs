@@ -98,25 +98,22 @@ pub(crate) fn log_means<T: Real>(x: &[T], x0: &[T], shape: [usize; 3]) -> Vec<f6
     p.into_iter().zip(q).map(|(p, q)| log_mean(p, q)).collect()
 }
 
-/// Calls `f` with the flat indices of each line along the axis.
-pub(crate) fn lines([outer, n, inner]: [usize; 3], mut f: impl FnMut(&mut dyn Iterator<Item = usize>)) {
-    for o in 0..outer {
-        for i in 0..inner {
-            f(&mut (0..n).map(|a| (o * n + a) * inner + i));
-        }
-    }
+/// The flat indices of each line along the axis.
+pub(crate) fn lines(
+    [outer, n, inner]: [usize; 3],
+) -> impl Iterator<Item = impl Iterator<Item = usize> + Clone> {
+    (0..outer).flat_map(move |o| (0..inner).map(move |i| (0..n).map(move |a| (o * n + a) * inner + i)))
 }
 
 /// `L / ΣL` along each line.
 pub(crate) fn weights(means: &[f64], shape: [usize; 3]) -> Vec<f64> {
     let mut out = vec![0.0; means.len()];
-    lines(shape, |line| {
-        let at: Vec<usize> = line.collect();
-        let total: f64 = at.iter().map(|&i| means[i]).sum();
-        for i in at {
+    for line in lines(shape) {
+        let total: f64 = line.clone().map(|i| means[i]).sum();
+        for i in line {
             out[i] = means[i] / total;
         }
-    });
+    }
     out
 }
 
@@ -139,15 +136,14 @@ impl<T: Real> ClosedForm<T> for Kernel {
     }
 
     fn adjoint(&self, _port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
-        lines(self.0, |line| {
-            let at: Vec<usize> = line.collect();
-            let total: f64 = at.iter().map(|&i| record[i].to_f64()).sum();
-            let flow: f64 = at.iter().map(|&i| record[i].to_f64() * my[i].to_f64()).sum();
-            for i in at {
+        for line in lines(self.0) {
+            let total: f64 = line.clone().map(|i| record[i].to_f64()).sum();
+            let flow: f64 = line.clone().map(|i| record[i].to_f64() * my[i].to_f64()).sum();
+            for i in line {
                 let l = record[i].to_f64();
                 let m = T::from_f64(l * my[i].to_f64() - l / total * flow);
                 mx[i] = if accumulate { mx[i] + m } else { m };
             }
-        });
+        }
     }
 }
