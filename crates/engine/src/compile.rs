@@ -161,7 +161,7 @@ impl<T: Precision> Compiler<'_, T> {
             }
             Structure::Selection(s) => Kind::Selection(s),
             Structure::ClosedForm(c) => Kind::ClosedForm(c),
-            Structure::Opaque { advice } => bail!(UnsupportedOp, "has no exact rule: {advice}"),
+            Structure::Opaque { advice, .. } => bail!(UnsupportedOp, "has no exact rule: {advice}"),
             Structure::View => return Ok(()),
         };
         self.steps.push(Step {

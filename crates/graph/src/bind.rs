@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use crate::batch;
 use crate::constant::element_count;
 use crate::error::Result;
-use crate::graph::{Attributes, Graph, Node, Tensor, TensorId};
+use crate::expansion::{Expansion, Source};
+use crate::graph::{Attributes, Graph, Node, Tensor, TensorId, INTERNAL_OPSET};
 use crate::model::{Model, ModelNode};
 use crate::operator::{fold_by_kernel, Build, Fact, Operator, Registry};
 use crate::wire::Attribute;
@@ -74,11 +75,11 @@ impl<'a> Binder<'a> {
             let id = self.graph.add_constant(name, value.clone());
             self.by_name.insert(name, id);
         }
-        let needed = needed(model, self.registry, targets)?;
+        let (needed, live) = needed(model, targets)?;
         self.refuse_unknown(&needed)?;
         for i in needed {
             let n = &model.nodes[i];
-            self.node(n).map_err(|e| e.at(format!("node '{}' ({})", n.name, n.op)))?;
+            self.node(n, &live).map_err(|e| e.at(format!("node '{}' ({})", n.name, n.op)))?;
         }
         for t in targets {
             let id = self.by_name[t.as_str()];
@@ -96,7 +97,9 @@ impl<'a> Binder<'a> {
         let mut unknown = nodes.filter(|n| !self.registry.knows(&n.op));
         let Some(first) = unknown.next() else { return Ok(()) };
         let place = format!("node '{}' ({})", first.name, first.op);
-        let Err(mut error) = self.build(first, &first.op, &first.attrs, &[]) else { return Ok(()) };
+        let Err(mut error) = self.build(&first.name, &first.op, &first.attrs, self.model.opset, &[]) else {
+            return Ok(());
+        };
         let mut others: Vec<String> = vec![];
         for n in unknown.filter(|n| n.op != first.op) {
             if !others.iter().any(|o| o.starts_with(&format!("{} ", n.op))) {
@@ -142,22 +145,40 @@ impl<'a> Binder<'a> {
         Ok(())
     }
 
-    fn node(&mut self, n: &'a ModelNode) -> Result<()> {
-        let inputs: Vec<Option<TensorId>> =
-            n.inputs.iter().map(|t| (!t.is_empty()).then(|| self.by_name[t.as_str()])).collect();
+    fn node(&mut self, n: &'a ModelNode, live: &HashSet<&str>) -> Result<()> {
+        let mut inputs = Vec::with_capacity(n.inputs.len());
+        for t in &n.inputs {
+            inputs.push(if t.is_empty() { None } else { self.by_name.get(t.as_str()).copied() });
+        }
         let mut attrs = n.attrs.clone();
         if n.op == "Split" {
             // Without lengths, a Split gives as many equal parts as its node has outputs.
             attrs.insert("outputs".into(), Attribute::Int(n.outputs.len() as i64));
         }
-        let operator = self.build(n, &n.op, &attrs, &inputs)?;
-        let given = operator.outputs().len();
-        ensure!(
-            n.op != "Split" || n.outputs.len() <= given,
-            InvalidModel,
-            "has {} outputs for {given} parts",
-            n.outputs.len()
-        );
+        let before = self.graph.tensors.len();
+        let opset = self.model.opset;
+        let outputs = self.emit(Call { name: &n.name, op: &n.op, attrs: &attrs, opset, inputs, depth: 0 })?;
+        for (i, name) in n.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            let Some(id) = outputs.get(i).copied().flatten() else {
+                let unused = !live.contains(name.as_str());
+                ensure!(
+                    unused,
+                    UnsupportedOp,
+                    "its output {i} is used on the path to the target; it is not available"
+                );
+                continue;
+            };
+            if id.0 >= before {
+                self.graph.tensors[id.0].name.clone_from(name);
+            }
+            self.by_name.insert(name, id);
+        }
+        Ok(())
+    }
+
+    /// Adds an operator: as constants where its inputs are, as the nodes that it stands for, or as a node.
+    fn emit(&mut self, call: Call<'_>) -> Result<Vec<Option<TensorId>>> {
+        let operator = self.build(call.name, call.op, call.attrs, call.opset, &call.inputs)?;
         for f in operator.outputs() {
             let count = element_count(&f.shape)?;
             ensure!(
@@ -167,96 +188,134 @@ impl<'a> Binder<'a> {
                 f.shape
             );
         }
-        let facts: Vec<Option<&Fact>> = inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
-        let constant = facts.iter().flatten().all(|f| f.constant.is_some());
+        let constants: Vec<Option<&Constant>> = call.inputs.iter().map(|&t| self.graph.constant(t)).collect();
+        let constant = call.inputs.iter().zip(&constants).all(|(t, c)| t.is_none() || c.is_some());
         if constant || operator.folds_shapes() {
-            let values = self.fold(n, operator.as_ref(), &inputs)?;
-            for (name, value) in n.outputs.iter().zip(values) {
-                let id = self.graph.add_constant(name, value);
-                self.by_name.insert(name, id);
+            if let Some(values) = operator.fold(&constants)? {
+                return Ok(values.into_iter().map(|v| Some(self.graph.add_constant(call.name, v))).collect());
             }
-            return Ok(());
         }
         for f in operator.outputs() {
             ensure!(!f.is_empty(), UnsupportedModel, "an output of shape {:?} has no element", f.shape);
         }
-        if let Some(lowered) = operator.lower() {
-            for (i, (op, attrs, extra)) in lowered.parts.into_iter().enumerate() {
-                let Some(name) = n.outputs.get(i).filter(|o| !o.is_empty()) else { continue };
-                let mut part = vec![inputs[0]];
-                part.extend(extra.into_iter().map(|c| Some(self.graph.add_constant(name, c))));
-                let node = self.graph.make_node(
-                    self.registry,
-                    &n.name,
-                    &op,
-                    attrs,
-                    crate::graph::INTERNAL_OPSET,
-                    part,
-                )?;
-                self.push(name, node);
-            }
-            return Ok(());
+        if let Some(expansion) = operator.expand()? {
+            return self.expansion(&call, operator.as_ref(), expansion);
+        }
+        if constant {
+            let value = self.fold_by_kernel(&call)?;
+            return Ok(vec![Some(self.graph.add_constant(call.name, value))]);
         }
         let Some(fact) = operator.outputs().into_iter().next() else { bail!(Internal, "no output") };
-        self.graph.tensors.push(Tensor { name: n.outputs[0].clone(), fact });
+        self.graph.tensors.push(Tensor { name: call.name.into(), fact });
         let output = TensorId(self.graph.tensors.len() - 1);
-        let node = Node {
-            name: n.name.clone(),
-            op: n.op.clone(),
-            attrs: n.attrs.clone(),
-            opset: self.model.opset,
-            inputs,
+        self.graph.nodes.push(Node {
+            name: call.name.into(),
+            op: call.op.into(),
+            attrs: call.attrs.clone(),
+            opset: call.opset,
+            inputs: call.inputs,
             output,
             operator: operator.into(),
-        };
-        self.push(&n.outputs[0], node);
-        Ok(())
+        });
+        Ok(vec![Some(output)])
     }
 
-    fn push(&mut self, name: &'a str, node: Node) {
-        self.graph.tensors[node.output.0].name = name.into();
-        self.by_name.insert(name, node.output);
-        self.graph.nodes.push(node);
+    fn expansion(
+        &mut self,
+        call: &Call<'_>,
+        operator: &dyn Operator,
+        e: Expansion,
+    ) -> Result<Vec<Option<TensorId>>> {
+        ensure!(call.depth < MAX_DEPTH, Internal, "{} expands without end", call.op);
+        let mut made: Vec<Vec<Option<TensorId>>> = Vec::with_capacity(e.nodes.len());
+        for piece in e.nodes {
+            let mut inputs = Vec::with_capacity(piece.inputs.len());
+            for source in piece.inputs {
+                inputs.push(match source {
+                    None => None,
+                    Some(s) => self.source(call, &made, s)?,
+                });
+            }
+            let (name, op, attrs, depth) = (call.name, piece.op, &piece.attrs, call.depth + 1);
+            let part = Call { name, op, attrs, opset: INTERNAL_OPSET, inputs, depth };
+            made.push(self.emit(part).map_err(|error| error.at(op))?);
+        }
+        let mut outputs = Vec::with_capacity(e.outputs.len());
+        for (source, fact) in e.outputs.into_iter().zip(operator.outputs()) {
+            let id = source.map(|s| self.source(call, &made, s)).transpose()?.flatten();
+            let shape = id.map(|id| self.graph.shape(id));
+            ensure!(
+                shape.is_none_or(|s| s == fact.shape),
+                Internal,
+                "stands for nodes that give shape {shape:?}, not {:?}",
+                fact.shape
+            );
+            outputs.push(id);
+        }
+        Ok(outputs)
+    }
+
+    fn source(
+        &mut self,
+        call: &Call<'_>,
+        made: &[Vec<Option<TensorId>>],
+        s: Source,
+    ) -> Result<Option<TensorId>> {
+        let output = |piece: usize, k: usize| made.get(piece).and_then(|o| o.get(k)).copied().flatten();
+        let found = match s {
+            Source::Input(i) => return Ok(call.inputs.get(i).copied().flatten()),
+            Source::Constant(c) => Some(self.graph.add_constant(call.name, c)),
+            Source::Piece(piece) => output(piece, 0),
+            Source::Output(piece, k) => output(piece, k),
+        };
+        ensure!(found.is_some(), Internal, "{} stands for nodes of which one is missing", call.op);
+        Ok(found)
     }
 
     fn build(
         &self,
-        n: &ModelNode,
+        name: &str,
         op: &str,
         attrs: &Attributes,
+        opset: i64,
         inputs: &[Option<TensorId>],
     ) -> Result<Box<dyn Operator>> {
         let facts = inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
-        self.registry.build(&Build { name: &n.name, op, attrs, opset: self.model.opset, inputs: facts })
+        self.registry.build(&Build { name, op, attrs, opset, inputs: facts })
     }
 
-    fn fold(&self, n: &ModelNode, op: &dyn Operator, inputs: &[Option<TensorId>]) -> Result<Vec<Constant>> {
-        let constants: Vec<Option<&Constant>> = inputs.iter().map(|&t| self.graph.constant(t)).collect();
-        if let Some(values) = op.fold(&constants)? {
-            return Ok(values);
-        }
-        let Some(x) = constants.first().copied().flatten() else {
+    /// The value of an operator whose inputs are constant, by the kernel that it has for computed ones.
+    fn fold_by_kernel(&self, call: &Call<'_>) -> Result<Constant> {
+        let Some(x) = call.inputs.first().and_then(|&t| self.graph.constant(t)) else {
             bail!(UnsupportedOp, "has no input to fold")
         };
         let mut facts: Vec<Option<Fact>> =
-            inputs.iter().map(|t| t.map(|t| self.graph.fact(t).clone())).collect();
+            call.inputs.iter().map(|t| t.map(|t| self.graph.fact(t).clone())).collect();
         if let Some(f) = &mut facts[0] {
             f.constant = None;
         }
-        let cx = Build {
-            name: &n.name,
-            op: &n.op,
-            attrs: &n.attrs,
-            opset: self.model.opset,
-            inputs: facts.iter().map(Option::as_ref).collect(),
-        };
-        Ok(vec![fold_by_kernel(self.registry.build(&cx)?.as_ref(), x)?])
+        let inputs = facts.iter().map(Option::as_ref).collect();
+        let cx = Build { name: call.name, op: call.op, attrs: call.attrs, opset: call.opset, inputs };
+        fold_by_kernel(self.registry.build(&cx)?.as_ref(), x)
     }
 }
 
-/// Indices of the nodes that the targets depend on, in order. Checks that each of their outputs that is read is one
-/// that the operator gives; operators that are not known are refused with their own advice later.
-fn needed(model: &Model, registry: &dyn Registry, targets: &[String]) -> Result<Vec<usize>> {
+/// An operator to be added to the graph.
+struct Call<'c> {
+    name: &'c str,
+    op: &'c str,
+    attrs: &'c Attributes,
+    opset: i64,
+    inputs: Vec<Option<TensorId>>,
+    /// How many expansions it is in.
+    depth: usize,
+}
+
+/// Most expansions within each other; Attention with rotary embeddings needs four.
+const MAX_DEPTH: usize = 8;
+
+/// Indices of the nodes that the targets depend on, in order, and the names of all tensors that are read for them.
+fn needed<'m>(model: &'m Model, targets: &'m [String]) -> Result<(Vec<usize>, HashSet<&'m str>)> {
     let mut live: HashSet<&str> = targets.iter().map(String::as_str).collect();
     for t in targets {
         if !model.has_tensor(t) {
@@ -266,19 +325,11 @@ fn needed(model: &Model, registry: &dyn Registry, targets: &[String]) -> Result<
     }
     let mut keep = Vec::new();
     for (i, n) in model.nodes.iter().enumerate().rev() {
-        if let Some(at) = n.outputs.iter().rposition(|o| live.contains(o.as_str())) {
-            let several = n.op == "Split" || !registry.knows(&n.op);
-            ensure!(
-                at == 0 || several,
-                UnsupportedOp,
-                "node '{}' ({}): its output {at} is used on the path to the target; only output 0 is supported",
-                n.name,
-                n.op
-            );
+        if n.outputs.iter().any(|o| live.contains(o.as_str())) {
             keep.push(i);
             live.extend(n.inputs.iter().filter(|t| !t.is_empty()).map(String::as_str));
         }
     }
     keep.reverse();
-    Ok(keep)
+    Ok((keep, live))
 }

@@ -11,6 +11,7 @@ pub mod bind;
 pub mod broadcast;
 pub mod constant;
 pub mod error;
+pub mod expansion;
 pub mod graph;
 pub mod model;
 pub mod operator;
@@ -20,5 +21,6 @@ pub mod wire;
 
 pub use constant::{Constant, DType, Data};
 pub use error::{Code, Error, Result};
+pub use expansion::{Expansion, Source};
 pub use graph::{Attributes, Graph, Node, Tensor, TensorId};
 pub use operator::{Build, Fact, Operator, Registry, Structure};

@@ -9,6 +9,7 @@ use deeplift_simd::Real;
 
 use crate::constant::{Constant, DType, Data};
 use crate::error::Result;
+use crate::expansion::Expansion;
 use crate::graph::Attributes;
 use crate::wire::Attribute;
 use crate::{bail, ensure};
@@ -139,12 +140,6 @@ pub trait Registry: Send + Sync {
     fn knows(&self, op: &str) -> bool;
 }
 
-/// Nodes that stand for one operator with several outputs or a composite meaning.
-pub struct Lowered {
-    /// Operator, attributes and extra constant inputs after input 0, one per output of the original.
-    pub parts: Vec<(String, Attributes, Vec<Constant>)>,
-}
-
 /// The same operator on inputs whose axes are in another order: `op(transpose(x, p)) = transpose(op'(x), perm)`.
 pub struct Permuted {
     /// Attributes of `op'`.
@@ -168,10 +163,13 @@ pub enum Structure<T: Real> {
     Selection(Box<dyn Selection<T>>),
     /// Anything else with an exactly complete rule in closed form.
     ClosedForm(Box<dyn ClosedForm<T>>),
-    /// No exact rule. Refused where a target depends on it.
+    /// No exact rule. Refused where contributions would have to pass it.
     Opaque {
         /// What the user can do instead.
         advice: String,
+        /// How it is computed where nothing has to pass it: upstream of a scored layer, or behind inputs that are
+        /// held fixed.
+        forward: Option<Box<dyn Evaluate<T>>>,
     },
 }
 
@@ -250,6 +248,21 @@ pub trait Elementwise<T: Real>: Send + Sync {
     }
 }
 
+/// An operator that can only be computed, one lane at a time.
+pub trait Evaluate<T: Real>: Send + Sync {
+    /// Computes one lane; `x` has one slice per data input. Values of any type are carried as reals, truth as 0 and 1.
+    fn forward(&self, x: &[&[T]], y: &mut [T]);
+}
+
+/// The input elements that meet in each output of a [`Selection`], in the order in which the first of equals wins.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Members {
+    /// Output `o` has the members `index[start[o]..start[o + 1]]`.
+    pub start: Vec<u32>,
+    pub index: Vec<u32>,
+}
+
 /// Each output picks one input, one lane at a time: maximum or minimum over windows.
 pub trait Selection<T: Real>: Send + Sync {
     /// `y = x[winners]`.
@@ -258,6 +271,12 @@ pub trait Selection<T: Real>: Send + Sync {
     fn winners(&self, x: &[T], index: &mut [u32]);
     /// Whether larger inputs win.
     fn largest(&self) -> bool;
+    /// The windows.
+    fn members(&self) -> Members;
+    /// Whether it is the extremum of several tensors rather than of elements of one.
+    fn binary(&self) -> bool {
+        false
+    }
 }
 
 /// A differentiable operator whose difference is a known linear map of its inputs' differences. `record` writes that
@@ -309,9 +328,12 @@ pub trait Operator: Send + Sync {
         false
     }
 
-    /// One node per output, for operators with several outputs.
-    fn lower(&self) -> Option<Lowered> {
-        None
+    /// The nodes that this one stands for, if it has several outputs or is defined by other operators.
+    ///
+    /// # Errors
+    /// What about its attributes or inputs has no expansion.
+    fn expand(&self) -> Result<Option<Expansion>> {
+        Ok(None)
     }
 
     /// The operator on inputs whose axes are permuted; `None` if it depends on the order of axes.
@@ -379,7 +401,10 @@ pub fn fold_by_kernel(op: &dyn Operator, x: &Constant) -> Result<Constant> {
         Structure::Elementwise(f) => f.apply(&values, &mut y),
         Structure::Selection(f) => f.forward(&values, &mut y),
         Structure::ClosedForm(f) => f.forward(&[&values], &mut y),
-        Structure::Opaque { advice } => bail!(UnsupportedOp, "cannot be evaluated on constants; {advice}"),
+        Structure::Opaque { forward: Some(f), .. } => f.forward(&[&values], &mut y),
+        Structure::Opaque { advice, .. } => {
+            bail!(UnsupportedOp, "cannot be evaluated on constants; {advice}")
+        }
     }
     let data = match fact.dtype {
         DType::F64 => Data::F64(Arc::new(y)),

@@ -46,7 +46,7 @@ fn evaluate(graph: &Graph, x: &Tensor) -> Tensor {
             Structure::Elementwise(f) => f.apply(inputs[0], &mut y),
             Structure::Selection(f) => f.forward(inputs[0], &mut y),
             Structure::ClosedForm(f) => f.forward(&inputs, &mut y),
-            Structure::Opaque { advice } => panic!("{} ({}): {advice}", node.name, node.op),
+            Structure::Opaque { advice, .. } => panic!("{} ({}): {advice}", node.name, node.op),
         }
         values.insert(node.output, y);
     }

@@ -76,6 +76,21 @@ impl PoolGeometry {
         }
     }
 
+    /// The cells of every window in row-major order: output element `o` (channels-last) covers the input elements
+    /// `index[start[o]..start[o + 1]]`.
+    pub fn members(&self) -> (Vec<u32>, Vec<u32>) {
+        let (mut start, mut index) = (vec![0], vec![]);
+        self.for_each_window(|_, window| {
+            let mut cells = vec![];
+            self.for_each_cell(&window, |cell| cells.push(cell));
+            for channel in 0..self.channels {
+                index.extend(cells.iter().map(|cell| (cell * self.channels + channel) as u32));
+                start.push(index.len() as u32);
+            }
+        });
+        (start, index)
+    }
+
     /// First maxima of `count` channels of a window, from channel `first` on.
     #[inline(always)]
     fn winners<T: Real>(&self, window: &Window, x: &[T], first: usize, count: usize) -> [u32; CHUNK] {

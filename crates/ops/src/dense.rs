@@ -82,6 +82,7 @@ impl Unresolved {
         Ok(Structure::Opaque {
             advice: "a product of two activations has no rule in this release; choose a target before it"
                 .into(),
+            forward: None,
         })
     }
 }

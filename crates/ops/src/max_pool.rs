@@ -1,6 +1,6 @@
 //! MaxPool: each output is the first largest element of its window; padding never wins.
 use deeplift_graph::constant::element_count;
-use deeplift_graph::operator::Selection;
+use deeplift_graph::operator::{Members, Selection};
 use deeplift_graph::{bail, ensure, structures, Build, Fact, Operator, Result, Structure};
 use deeplift_kernels::pool::{max_pool, max_pool_winners};
 use deeplift_kernels::PoolGeometry;
@@ -65,5 +65,10 @@ impl<T: Real> Selection<T> for Kernel {
 
     fn largest(&self) -> bool {
         true
+    }
+
+    fn members(&self) -> Members {
+        let (start, index) = self.0.members();
+        Members { start, index }
     }
 }

@@ -29,7 +29,10 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
 
 impl BatchNormalization {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
-        Ok(Structure::Opaque { advice: "on computed tensors it is rewritten to Mul and Add before".into() })
+        Ok(Structure::Opaque {
+            advice: "on computed tensors it is rewritten to Mul and Add before".into(),
+            forward: None,
+        })
     }
 }
 

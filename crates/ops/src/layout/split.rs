@@ -1,7 +1,8 @@
-//! Split: lowered to one Slice per output.
+//! Split: one Slice per output.
 use deeplift_graph::broadcast::axis_index;
-use deeplift_graph::operator::Lowered;
-use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_graph::{
+    ensure, structures, Build, Constant, Expansion, Fact, Operator, Result, Source, Structure,
+};
 use deeplift_simd::Real;
 
 struct Split {
@@ -46,7 +47,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
 
 impl Split {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
-        Ok(Structure::Opaque { advice: "it is lowered to slices before".into() })
+        Ok(Structure::Opaque { advice: "it is expanded to slices before".into(), forward: None })
     }
 }
 
@@ -67,12 +68,18 @@ impl Operator for Split {
         Ok(Some(self.parts.iter().zip(&self.facts).map(part).collect()))
     }
 
-    fn lower(&self) -> Option<Lowered> {
-        let one = |v: usize| Constant::i64(vec![1], vec![v as i64]);
-        let slice = |&(start, len): &(usize, usize)| {
-            ("Slice".into(), Default::default(), vec![one(start), one(start + len), one(self.axis)])
+    fn expand(&self) -> Result<Option<Expansion>> {
+        let mut e = Expansion::new();
+        let one = |v: usize| Source::Constant(Constant::i64(vec![1], vec![v as i64]));
+        let mut slice = |&(start, len): &(usize, usize)| {
+            e.add(
+                "Slice",
+                Default::default(),
+                [Source::Input(0), one(start), one(start + len), one(self.axis)],
+            )
         };
-        Some(Lowered { parts: self.parts.iter().map(slice).collect() })
+        let outputs: Vec<Source> = self.parts.iter().map(&mut slice).collect();
+        Ok(Some(e.done(outputs)))
     }
 
     structures!();

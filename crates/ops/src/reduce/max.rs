@@ -1,5 +1,5 @@
 //! ReduceMax and ReduceMin.
-use deeplift_graph::operator::{Permuted, Selection};
+use deeplift_graph::operator::{Members, Permuted, Selection};
 use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::reduce;
 use deeplift_simd::Real;
@@ -89,5 +89,12 @@ impl<T: Real> Selection<T> for Kernel {
 
     fn largest(&self) -> bool {
         self.largest
+    }
+
+    fn members(&self) -> Members {
+        let (outputs, each) = (self.axes.bases.len(), self.axes.offsets.len());
+        let start = (0..=outputs).map(|o| (o * each) as u32).collect();
+        let of = |&b: &usize| self.axes.offsets.iter().map(move |&r| (b + r) as u32);
+        Members { start, index: self.axes.bases.iter().flat_map(of).collect() }
     }
 }

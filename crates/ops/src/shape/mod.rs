@@ -93,6 +93,7 @@ impl PlanTime {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
         Ok(Structure::Opaque {
             advice: "it is a step or a choice that depends on the input; choose a target before it".into(),
+            forward: None,
         })
     }
 }
