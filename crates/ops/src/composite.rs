@@ -7,7 +7,7 @@ use deeplift_graph::wire::Attribute;
 use deeplift_graph::{bail, structures, Build, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
 
-use crate::unary::divided_difference;
+use crate::unary::divided_difference_of_sums;
 
 struct Composite {
     fact: Fact,
@@ -50,22 +50,33 @@ impl Operator for Composite {
 
 struct Map(Expression);
 
+/// A step's value, its derivative by the variable, and the size of the values whose rounding it carries.
+#[derive(Clone, Copy)]
+struct Value {
+    y: f64,
+    dy: f64,
+    rounded: f64,
+}
+
 impl Map {
-    /// Value and derivative at `x`, with room for the values of all steps.
-    fn run(&self, x: f64, stack: &mut Vec<(f64, f64)>) -> (f64, f64) {
+    /// The value at `x`, with room for the values of all steps.
+    fn run(&self, x: f64, stack: &mut Vec<Value>) -> Value {
         stack.clear();
-        stack.push((x, 1.0));
+        stack.push(Value { y: x, dy: 1.0, rounded: 0.0 });
         for (f, arguments) in &self.0.steps {
             let (mut args, mut partials) = ([0.0; MAX_ARGUMENTS], [0.0; MAX_ARGUMENTS]);
             let n = arguments.len();
             for (slot, &a) in args.iter_mut().zip(arguments) {
-                *slot = stack[a].0;
+                *slot = stack[a].y;
             }
             let y = f.eval(&args[..n], &mut partials[..n]);
+            let mut value = Value { y, dy: 0.0, rounded: y.abs() };
             // A branch that is not taken may have an infinite derivative; its weight 0 must win.
-            let dy =
-                (0..n).filter(|&i| partials[i] != 0.0).map(|i| partials[i] * stack[arguments[i]].1).sum();
-            stack.push((y, dy));
+            for i in (0..n).filter(|&i| partials[i] != 0.0) {
+                value.dy += partials[i] * stack[arguments[i]].dy;
+                value.rounded += partials[i].abs() * stack[arguments[i]].rounded;
+            }
+            stack.push(value);
         }
         *stack.last().expect("an expression has steps")
     }
@@ -75,24 +86,28 @@ impl<T: Real> Elementwise<T> for Map {
     fn apply(&self, x: &[T], y: &mut [T]) {
         let mut stack = Vec::new();
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = T::from_f64(self.run(x.to_f64(), &mut stack).0);
+            *y = T::from_f64(self.run(x.to_f64(), &mut stack).y);
         }
     }
 
     fn divided_difference(&self, x: &[T], x0: &[T], d: &mut [T]) {
         let stack = std::cell::RefCell::new(Vec::new());
-        let f = |x: f64| self.run(x, &mut stack.borrow_mut()).0;
-        let df = |x: f64| self.run(x, &mut stack.borrow_mut()).1;
+        let run = |x: f64| self.run(x, &mut stack.borrow_mut());
+        let f = |x: f64| {
+            let value = run(x);
+            (value.y, value.rounded)
+        };
+        let df = |x: f64| run(x).dy;
         for ((d, &x), &x0) in d.iter_mut().zip(x).zip(x0) {
-            *d = T::from_f64(divided_difference(x.to_f64(), x0.to_f64(), f, df));
+            *d = T::from_f64(divided_difference_of_sums(x.to_f64(), x0.to_f64(), f, df));
         }
     }
 }
 
 impl Pointwise for Map {
     fn eval(&self, args: &[f64], d: &mut [f64]) -> f64 {
-        let (y, dy) = self.run(args[0], &mut Vec::new());
-        d[0] = dy;
-        y
+        let value = self.run(args[0], &mut Vec::new());
+        d[0] = value.dy;
+        value.y
     }
 }

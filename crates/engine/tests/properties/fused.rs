@@ -166,6 +166,22 @@ proptest! {
         same(a, b, 4, d, "Gelu by tanh");
     }
 
+    /// Pieces that cancel, such as the tail of `1 + tanh`, leave no noise in the multipliers of small differences.
+    #[test]
+    fn pieces_that_cancel_keep_multipliers_of_small_differences(seed in any::<u64>()) {
+        let d = &mut Draw(seed);
+        let net = Net::new().input("z", &[8]);
+        let a = net.clone().node("Gelu", "z", "a", [crate::common::string("approximate", "tanh")]);
+        let b = no_attributes(with_scalars(net), TANH_GELU);
+        let x = d.reals(8, -8.0, 8.0);
+        let x0 = x.iter().map(|x| x + d.real(-1e-13, 1e-13)).collect::<Vec<_>>();
+        let multipliers = |net: Net| {
+            let setup = net.pair("a", vec![x.clone()], vec![x0.clone()]).seeds(vec![vec![1.0; 8]]);
+            setup.score::<f64>().unwrap().multipliers[0].clone()
+        };
+        assert_close(&multipliers(b), &multipliers(a), 1e-9, "multipliers");
+    }
+
     /// Batch normalisation after a layer is that layer with other weights.
     #[test]
     fn batch_normalisation_folds(seed in any::<u64>()) {

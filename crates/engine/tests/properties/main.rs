@@ -3,6 +3,7 @@
 mod common;
 
 mod cases;
+mod each_operator;
 mod fused;
 mod laws;
 mod networks;

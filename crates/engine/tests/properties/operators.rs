@@ -11,7 +11,7 @@ use crate::common::tensor::Tensor;
 use crate::common::{assert_close, Setup};
 
 /// Rules under which contributions sum to the difference.
-const COMPLETE: [&str; 3] = ["rescale", "reveal-cancel", "genomics-default"];
+pub const COMPLETE: [&str; 3] = ["rescale", "reveal-cancel", "genomics-default"];
 
 #[test]
 fn every_operator_is_in_one_list() {
@@ -24,14 +24,14 @@ fn every_operator_is_in_one_list() {
 }
 
 /// A case with its inputs, references and the layers around it.
-struct Drawn {
-    setup: Setup,
-    x: Vec<Tensor>,
+pub struct Drawn {
+    pub setup: Setup,
+    pub x: Vec<Tensor>,
     x0: Vec<Tensor>,
 }
 
 /// `bare` gives the operator the inputs themselves and its output to the target.
-fn place(case: &Case, bare: bool, d: &mut Draw) -> Drawn {
+pub fn place(case: &Case, bare: bool, d: &mut Draw) -> Drawn {
     let (low, high) = case.range;
     let bounded = case.range != cases::ANYWHERE;
     let before = if bare || bounded { 0 } else { d.int(0, 3) };

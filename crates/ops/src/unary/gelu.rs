@@ -11,6 +11,11 @@ fn inner(x: f64) -> f64 {
     SQRT_2_OVER_PI * (x + CUBIC * x * x * x)
 }
 
+/// `(1 + tanh(inner)) / 2`, which is a sigmoid, without the cancellation where it is small.
+fn gate(x: f64) -> f64 {
+    1.0 / (1.0 + (-2.0 * inner(x)).exp())
+}
+
 #[derive(Clone)]
 struct Gelu {
     tanh: bool,
@@ -19,7 +24,7 @@ struct Gelu {
 impl Function for Gelu {
     fn value(&self, x: f64) -> f64 {
         if self.tanh {
-            0.5 * x * (1.0 + inner(x).tanh())
+            x * gate(x)
         } else {
             0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
         }
@@ -27,9 +32,8 @@ impl Function for Gelu {
 
     fn derivative(&self, x: f64) -> f64 {
         if self.tanh {
-            let t = inner(x).tanh();
-            let c = inner(x).cosh();
-            0.5 * (1.0 + t) + 0.5 * x * SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * x * x) / (c * c)
+            let slope = 2.0 * SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
+            gate(x) * (1.0 + x * slope * gate(-x))
         } else {
             let density = (-0.5 * x * x).exp()
                 * 0.5

@@ -59,11 +59,21 @@ const NEAR: f64 = 0.02;
 /// the quotient's rounding error. Where it does not (a kink lies between the arguments, or the derivative is too
 /// steep), the quotient is kept, because contributions then still sum to the difference.
 pub fn divided_difference(x: f64, x0: f64, f: impl Fn(f64) -> f64, df: impl Fn(f64) -> f64) -> f64 {
+    divided_difference_of_sums(x, x0, |x| (f(x), 0.0), df)
+}
+
+/// The same for a function that adds terms which may cancel: `f` also gives the magnitude of what it rounded.
+pub fn divided_difference_of_sums(
+    x: f64,
+    x0: f64,
+    f: impl Fn(f64) -> (f64, f64),
+    df: impl Fn(f64) -> f64,
+) -> f64 {
     let delta = x - x0;
     if delta == 0.0 {
         return df(x);
     }
-    let (y, y0) = (f(x), f(x0));
+    let ((y, rounded), (y0, rounded0)) = (f(x), f(x0));
     let quotient = (y - y0) / delta;
     if delta.abs() >= NEAR {
         return quotient;
@@ -71,8 +81,8 @@ pub fn divided_difference(x: f64, x0: f64, f: impl Fn(f64) -> f64, df: impl Fn(f
     let (mid, half) = (0.5 * (x + x0), 0.5 * delta * 0.6f64.sqrt());
     let gauss = (5.0 * df(mid - half) + 8.0 * df(mid) + 5.0 * df(mid + half)) / 18.0;
     // Rounding of the two values, and of the arguments of a function that was evaluated in several steps.
-    let magnitude = y.abs().max(y0.abs()) + gauss.abs() * x.abs().max(x0.abs());
-    if (gauss - quotient).abs() <= 16.0 * f64::EPSILON * magnitude / delta.abs() {
+    let magnitude = y.abs().max(y0.abs()).max(rounded).max(rounded0) + gauss.abs() * x.abs().max(x0.abs());
+    if gauss.is_finite() && (gauss - quotient).abs() <= 16.0 * f64::EPSILON * magnitude / delta.abs() {
         gauss
     } else {
         quotient
