@@ -121,18 +121,9 @@ impl<T: Real> Backward<'_, T> {
                 }
                 for (port, &t) in step.inputs.iter().enumerate() {
                     self.single(p, t, |p, mx, accumulate| {
-                        for l in 0..self.lanes {
-                            let my =
-                                lane(&p.multipliers[slot(self.plan, out)], self.plan.tensors.len[out], l);
-                            let record = lane(&p.records[i].0, c.record_len(), l);
-                            c.adjoint(
-                                port,
-                                record,
-                                my,
-                                lane_mut(mx, self.plan.tensors.len[t], l),
-                                accumulate,
-                            );
-                        }
+                        let my = &p.multipliers[slot(self.plan, out)][..self.len(out)];
+                        let record = &p.records[i].0[..self.lanes * c.record_len()];
+                        c.adjoint_lanes(self.lanes, port, record, my, mx, accumulate, &mut p.scratch);
                     });
                     self.written[t] = true;
                 }

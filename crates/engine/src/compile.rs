@@ -233,9 +233,9 @@ pub fn mark<T: Real>(steps: &mut [Step<T>], tensors: &mut Tensors, inputs: &[Inp
                     step.inputs.iter().for_each(|&i| tensors.kept[i] |= net);
                 }
             }
-            Kind::ClosedForm(_) => {
+            Kind::ClosedForm(c) => {
                 step.inputs.iter().for_each(|&i| tensors.kept[i] = true);
-                tensors.kept[out] |= apart;
+                tensors.kept[out] |= apart || c.reads_outputs();
             }
             Kind::Elementwise(..) | Kind::Selection(_) => tensors.kept[step.inputs[0]] = true,
         }

@@ -75,6 +75,7 @@ fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>) -> Value {
 fn flops<T: Precision>(s: &Step<T>) -> f64 {
     match &s.kind {
         Kind::Linear(l, _) => l.flops(),
+        Kind::ClosedForm(c) => c.flops(),
         _ => 0.0,
     }
 }
@@ -82,6 +83,7 @@ fn flops<T: Precision>(s: &Step<T>) -> f64 {
 fn weights<T: Precision>(s: &Step<T>) -> usize {
     match &s.kind {
         Kind::Linear(l, _) => l.weight_bytes(),
+        Kind::ClosedForm(c) => c.weight_bytes(),
         _ => 0,
     }
 }

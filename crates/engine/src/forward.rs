@@ -112,10 +112,8 @@ pub(crate) fn evaluate<'a, T: Real>(
             (0..lanes).for_each(|l| s.forward(lane(input(t), len[t], l), lane_mut(out, n, l)));
         }
         Kind::ClosedForm(c) => {
-            for l in 0..lanes {
-                let x: Vec<&[T]> = step.inputs.iter().map(|&t| lane(input(t), len[t], l)).collect();
-                c.forward(&x, lane_mut(out, n, l));
-            }
+            let x: Vec<&[T]> = step.inputs.iter().map(|&t| &input(t)[..lanes * len[t]]).collect();
+            c.forward_lanes(lanes, &x, &mut out[..lanes * n], scratch);
         }
     }
 }

@@ -179,6 +179,7 @@ impl<T: Precision> Plan<T> {
             .iter()
             .map(|s| match &s.kind {
                 Kind::Linear(l, _) if l.kind() == LinearKind::Dense => l.weight_bytes(),
+                Kind::ClosedForm(c) => c.weight_bytes(),
                 _ => 0,
             })
             .sum();

@@ -78,8 +78,16 @@ impl<T: Real> Records<'_, T> {
                 for l in 0..lanes {
                     let x: Vec<&[T]> = step.inputs.iter().map(|&t| self.x(t, l)).collect();
                     let x0: Vec<&[T]> = step.inputs.iter().map(|&t| self.x0(&p.values, t, l)).collect();
-                    let x0 = if plan.policy.uses_reference() { x0 } else { x.clone() };
-                    c.record(&x, &x0, lane_mut(&mut p.records[i].0, c.record_len(), l));
+                    let record = lane_mut(&mut p.records[i].0, c.record_len(), l);
+                    let paired = plan.policy.uses_reference();
+                    let x0 = if paired { &x0 } else { &x };
+                    if c.reads_outputs() {
+                        let y = self.x(step.output, l);
+                        let y0 = if paired { self.x0(&p.values, step.output, l) } else { y };
+                        c.record_from_outputs(&x, x0, y, y0, record);
+                    } else {
+                        c.record(&x, x0, record);
+                    }
                 }
                 self.net_record(p, i, step.output, true);
                 if plan.tensors.parts[step.output] {

@@ -290,6 +290,56 @@ pub trait ClosedForm<T: Real>: Send + Sync {
     fn record(&self, x: &[&[T]], x0: &[&[T]], record: &mut [T]);
     /// Multipliers of data input `port` from those of the output.
     fn adjoint(&self, port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool);
+
+    /// Computes several lanes; operators that stream weights do so once for all of them.
+    fn forward_lanes(&self, lanes: usize, x: &[&[T]], y: &mut [T], _scratch: &mut Scratch<T>) {
+        for l in 0..lanes {
+            let own: Vec<&[T]> = x.iter().map(|x| &x[of_lane(x.len(), lanes, l)]).collect();
+            let at = of_lane(y.len(), lanes, l);
+            self.forward(&own, &mut y[at]);
+        }
+    }
+    /// Multipliers of data input `port` for several lanes.
+    fn adjoint_lanes(
+        &self,
+        lanes: usize,
+        port: usize,
+        record: &[T],
+        my: &[T],
+        mx: &mut [T],
+        accumulate: bool,
+        _scratch: &mut Scratch<T>,
+    ) {
+        for l in 0..lanes {
+            let (record, my) = (&record[of_lane(record.len(), lanes, l)], &my[of_lane(my.len(), lanes, l)]);
+            let at = of_lane(mx.len(), lanes, l);
+            self.adjoint(port, record, my, &mut mx[at], accumulate);
+        }
+    }
+
+    /// Whether [`ClosedForm::record_from_outputs`] spares work, so that outputs are kept for it.
+    fn reads_outputs(&self) -> bool {
+        false
+    }
+    /// The same as [`ClosedForm::record`] where the outputs `y` and `y0` of both are known.
+    fn record_from_outputs(&self, x: &[&[T]], x0: &[&[T]], _y: &[T], _y0: &[T], record: &mut [T]) {
+        self.record(x, x0, record);
+    }
+
+    /// Floating-point operations of one lane, counted densely.
+    fn flops(&self) -> f64 {
+        0.0
+    }
+    /// Bytes of weights that one pass streams.
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Where lane `l` of `lanes` lies in a buffer of `len` elements.
+fn of_lane(len: usize, lanes: usize, l: usize) -> std::ops::Range<usize> {
+    let each = len / lanes;
+    l * each..(l + 1) * each
 }
 
 /// A function of one element of each argument, with its partial derivatives: what composites are made of.

@@ -133,6 +133,38 @@ pub fn erf<T: Real>(x: &[T], out: &mut [T]) {
     run(out, x, x, formula!(|simd, _, x, _| x.erf_in(simd)));
 }
 
+/// Divided difference of the logistic function, `(σ(z) - σ(z0)) / (z - z0)`, its derivative where `z = z0`.
+///
+/// Written as `½ (σ(z) σ(-z0) + σ(z0) σ(-z)) tanh(δ) / δ` with `δ = (z - z0) / 2`: nothing cancels, so the relative
+/// error is a few ULP for near, distant and saturated arguments alike.
+pub fn sigmoid_slope<T: Real>(z: &[T], z0: &[T], out: &mut [T]) {
+    run(out, z, z0, formula!(|simd, _, z, z0| slope(simd, z, z0)));
+}
+
+/// Divided difference of the hyperbolic tangent; since `tanh z = 2 σ(2 z) - 1`, four times that of the logistic
+/// function between the doubled arguments.
+pub fn tanh_slope<T: Real>(z: &[T], z0: &[T], out: &mut [T]) {
+    run(
+        out,
+        z,
+        z0,
+        formula!(|simd, _, z, z0| {
+            let two = T::from_f64(2.0);
+            T::from_f64(4.0) * slope(simd, two * z, two * z0)
+        }),
+    );
+}
+
+/// See [`sigmoid_slope`].
+#[inline(always)]
+fn slope<T: Real, S: Simd>(simd: S, z: T, z0: T) -> T {
+    let half = T::from_f64(0.5);
+    let delta = half * (z - z0);
+    let crossed = z.sigmoid_in(simd) * (-z0).sigmoid_in(simd) + z0.sigmoid_in(simd) * (-z).sigmoid_in(simd);
+    let quotient = delta.tanh_in(simd) / delta;
+    half * crossed * if delta == T::ZERO { T::ONE } else { quotient }
+}
+
 /// `out = ln(1 + e^x)`.
 pub fn softplus<T: Real>(x: &[T], out: &mut [T]) {
     run(out, x, x, formula!(|simd, _, x, _| x.softplus_in(simd)));

@@ -48,6 +48,12 @@ pub trait Function: Clone + Send + Sync + 'static {
             *y = T::from_f64(self.value(x.to_f64()));
         }
     }
+    /// Divided differences of many pairs; functions with a vector kernel use it.
+    fn divided_differences<T: Real>(&self, x: &[T], x0: &[T], d: &mut [T]) {
+        for ((d, &x), &x0) in d.iter_mut().zip(x).zip(x0) {
+            *d = T::from_f64(self.divided(x.to_f64(), x0.to_f64()));
+        }
+    }
 }
 
 /// Below this difference the quotient of doubles has a relative error near 1e-14 and three-point Gauss quadrature of
@@ -131,9 +137,7 @@ impl<T: Real, F: Function> Elementwise<T> for Map<F> {
     }
 
     fn divided_difference(&self, x: &[T], x0: &[T], d: &mut [T]) {
-        for ((d, &x), &x0) in d.iter_mut().zip(x).zip(x0) {
-            *d = T::from_f64(self.0.divided(x.to_f64(), x0.to_f64()));
-        }
+        self.0.divided_differences(x, x0, d);
     }
 }
 

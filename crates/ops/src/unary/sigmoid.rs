@@ -30,6 +30,10 @@ impl Function for Sigmoid {
     fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
         map::sigmoid(x, y);
     }
+
+    fn divided_differences<T: Real>(&self, x: &[T], x0: &[T], d: &mut [T]) {
+        map::sigmoid_slope(x, x0, d);
+    }
 }
 
 /// Reads the attributes.

@@ -23,6 +23,10 @@ impl Function for Tanh {
     fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
         map::tanh(x, y);
     }
+
+    fn divided_differences<T: Real>(&self, x: &[T], x0: &[T], d: &mut [T]) {
+        map::tanh_slope(x, x0, d);
+    }
 }
 
 /// Reads the attributes.
