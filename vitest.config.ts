@@ -1,6 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  // Examples import the package by its name; tests run them over the sources.
+  resolve: {
+    alias: [{ find: /^deeplift$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }],
+  },
   test: {
     include: ['__test__/**/*.test.ts'],
     globalSetup: '__test__/support/build-dist.ts',
