@@ -130,16 +130,13 @@ impl<T: Precision> Compiler<'_, T> {
         for t in self.graph.data_inputs(node) {
             inputs.push(self.number[&t]);
         }
-        let dtype = &self.graph.fact(node.output).dtype;
-        ensure!(
-            dtype.is_float(),
-            UnsupportedOp,
-            "its output is {dtype:?} and depends on the input; contributions are defined for numbers"
-        );
         let structure = T::structure(node.operator.as_ref())?;
         if matches!(structure, Structure::View) {
             self.number.insert(node.output, inputs[0]);
             return Ok(());
+        }
+        if let Some(text) = node.operator.warning() {
+            self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
         }
         let output = self.tensor(node.output);
         let feed = self.feed(&structure, &inputs);

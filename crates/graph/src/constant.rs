@@ -48,6 +48,22 @@ impl DType {
         })
     }
 
+    /// The type's `TensorProto.DataType` number.
+    pub fn to_onnx(self) -> i64 {
+        match self {
+            DType::F32 => 1,
+            DType::U8 => 2,
+            DType::I8 => 3,
+            DType::I16 => 5,
+            DType::I32 => 6,
+            DType::I64 => 7,
+            DType::Bool => 9,
+            DType::F16 => 10,
+            DType::F64 => 11,
+            DType::BF16 => 16,
+        }
+    }
+
     /// Bytes of one element in a file.
     pub fn size(self) -> usize {
         match self {

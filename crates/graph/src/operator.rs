@@ -401,6 +401,11 @@ pub trait Operator: Send + Sync {
         None
     }
 
+    /// What users should know before they trust scores that pass through this node.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// The structure in float32.
     fn structure32(&self) -> Result<Structure<f32>>;
     /// The structure in float64.

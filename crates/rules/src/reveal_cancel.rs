@@ -47,7 +47,8 @@ fn multiplier<T: Real>(
     let (from, rest) = work.split_at_mut(n);
     let (to, second) = rest.split_at_mut(n);
     for i in 0..n {
-        to[i] = pair.x0[i] + own[i];
+        // Alone, the part leads to the example itself: rounding of the sum must not cross a step.
+        to[i] = if own[i] != T::ZERO && other[i] == T::ZERO { pair.x[i] } else { pair.x0[i] + own[i] };
     }
     f.divided_difference(to, pair.x0, m);
     for i in 0..n {

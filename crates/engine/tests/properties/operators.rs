@@ -172,10 +172,13 @@ operators! {
     piecewise_linear: "Abs", "Clip", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "ThresholdedRelu";
     smooth: "Celu", "Elu", "Erf", "Exp", "Gelu", "Log", "Mish", "Neg", "Pow", "Reciprocal", "Selu", "Sigmoid",
         "Softplus", "Softsign", "Sqrt", "Swish", "Tanh";
-    arithmetic: "Add", "Div", "Mul", "Sub", "Sum", "Add", "Div", "Mul", "Sub", "Sum";
+    arithmetic: "Add", "Div", "Mean", "Mul", "Sub", "Sum", "Add", "Div", "Mul", "Sub", "Sum";
     layers: "BatchNormalization", "Gemm", "MatMul";
     reductions: "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum";
     softmax: "LogSoftmax", "Softmax";
-    views: "Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze";
+    trigonometric: "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Sin", "Sinh", "Tan";
+    steps: "Cast", "CastLike", "Ceil", "Floor", "IsInf", "IsNaN", "Mod", "Round", "Shrink", "Sign";
+    choices: "And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Where", "Where", "Xor";
+    views: "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze";
     moves: "Concat", "Expand", "Gather", "Pad", "Slice", "Split", "Tile", "Transpose";
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | BatchNormalization (inference), Sub / Div by a constant, constant minus data, Neg | Mul and Add with a constant, the data first |
 //! | Gemm and MatMul with constant weights | Dense (weights `[in, out]`, bias) |
-//! | Squeeze, Unsqueeze, Flatten, Identity, Dropout, Cast between floats | Reshape to a constant shape, or nothing |
+//! | Squeeze, Unsqueeze, Flatten, Identity, Dropout, Cast that keeps values | Reshape to a constant shape, or nothing |
 //! | Max, Min of data and a number | Clip |
 //! | GlobalAveragePool, GlobalMaxPool | ReduceMean, ReduceMax |
 use super::attributes;
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::graph::{Attributes, Graph, Node, TensorId, INTERNAL_OPSET};
 use crate::operator::{Build, Registry};
 use crate::wire::Attribute;
-use crate::{ensure, Constant};
+use crate::{ensure, Constant, Structure};
 
 pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     let old = std::mem::take(&mut graph.nodes);
@@ -36,7 +36,8 @@ fn rewrite(graph: &mut Graph, registry: &dyn Registry, node: &mut Node) -> Resul
         "Gemm" | "MatMul" => emit.dense(),
         "Max" | "Min" => emit.clip(),
         "Squeeze" | "Unsqueeze" | "Flatten" | "Reshape" => emit.reshape(),
-        "Identity" | "Dropout" | "Cast" => {
+        // A Cast that loses values is a step, not a view.
+        "Identity" | "Dropout" | "Cast" if matches!(emit.node.operator.structure64()?, Structure::View) => {
             let (input, output) = (emit.node.inputs[0], emit.node.output);
             emit.alias(input, output)
         }

@@ -11,6 +11,7 @@ use crate::shape::Partial;
 
 pub mod batch_normalization;
 pub mod cast;
+pub mod cast_like;
 pub mod expand;
 pub mod flatten;
 pub mod gather;

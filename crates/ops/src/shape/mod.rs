@@ -7,17 +7,12 @@ use deeplift_graph::operator::Pointwise;
 use deeplift_graph::{structures, Constant, DType, Data, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
 
-pub mod compare;
 pub mod constant;
 pub mod constant_of_shape;
 pub mod extremum;
-pub mod is_special;
-pub mod logical;
-pub mod modulo;
 pub mod range;
 pub mod reduce_prod;
 pub mod shape_of;
-pub mod sign;
 
 /// The same values as another element type (integers truncate towards zero).
 pub(crate) fn as_dtype(c: Constant, dtype: DType) -> Constant {

@@ -3,7 +3,7 @@ use deeplift_graph::{Build, Operator, Result};
 use deeplift_kernels::map;
 use deeplift_simd::Real;
 
-use super::{unary, Function};
+use super::{divided_difference, unary, Function};
 
 #[derive(Clone)]
 struct Exp;
@@ -20,6 +20,11 @@ impl Function for Exp {
     fn apply<T: Real>(&self, x: &[T], y: &mut [T]) {
         map::exp(x, y);
     }
+}
+
+/// `(exp x - exp x0) / (x - x0)`.
+pub(crate) fn divided(x: f64, x0: f64) -> f64 {
+    divided_difference(x, x0, f64::exp, f64::exp)
 }
 
 /// Reads the attributes.

@@ -16,12 +16,17 @@ impl Function for Log {
     }
 
     fn divided(&self, x: f64, x0: f64) -> f64 {
-        let delta = x - x0;
-        if delta == 0.0 {
-            1.0 / x
-        } else {
-            2.0 * (delta / (x + x0)).atanh() / delta
-        }
+        divided(x, x0)
+    }
+}
+
+/// `(log x - log x0) / (x - x0)`.
+pub(crate) fn divided(x: f64, x0: f64) -> f64 {
+    let delta = x - x0;
+    if delta == 0.0 {
+        1.0 / x
+    } else {
+        2.0 * (delta / (x + x0)).atanh() / delta
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use deeplift_graph::operator::{Elementwise, Permuted, Pointwise};
-use deeplift_graph::{structures, Build, Fact, Operator, Result, Structure};
+use deeplift_graph::{structures, Build, Constant, DType, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
+
+use crate::shape::as_dtype;
 
 pub mod abs;
 pub mod celu;
@@ -24,13 +26,16 @@ pub mod prelu;
 pub mod reciprocal;
 pub mod relu;
 pub mod selu;
+pub mod shrink;
 pub mod sigmoid;
 pub mod softplus;
 pub mod softsign;
 pub mod sqrt;
+pub mod step;
 pub mod swish;
 pub mod tanh;
 pub mod thresholded_relu;
+pub mod trigonometric;
 
 /// A function of one variable in double precision.
 pub trait Function: Clone + Send + Sync + 'static {
@@ -53,6 +58,10 @@ pub trait Function: Clone + Send + Sync + 'static {
         for ((d, &x), &x0) in d.iter_mut().zip(x).zip(x0) {
             *d = T::from_f64(self.divided(x.to_f64(), x0.to_f64()));
         }
+    }
+    /// What a plan says about the function.
+    fn warning(&self) -> Option<String> {
+        None
     }
 }
 
@@ -103,8 +112,12 @@ pub struct Unary<F> {
 
 /// Builds the operator of a function on input 0.
 pub fn unary<F: Function>(cx: &Build<'_>, function: F) -> Result<Box<dyn Operator>> {
-    let x = cx.input(0)?;
-    Ok(Box::new(Unary { fact: Fact::data(x.shape.clone(), x.dtype), function }))
+    unary_as(cx, function, cx.input(0)?.dtype)
+}
+
+/// The same, its output of another element type.
+pub fn unary_as<F: Function>(cx: &Build<'_>, function: F, dtype: DType) -> Result<Box<dyn Operator>> {
+    Ok(Box::new(Unary { fact: Fact::data(cx.input(0)?.shape.clone(), dtype), function }))
 }
 
 impl<F: Function> Unary<F> {
@@ -118,12 +131,22 @@ impl<F: Function> Operator for Unary<F> {
         vec![self.fact.clone()]
     }
 
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        let Some(x) = inputs[0] else { return Ok(None) };
+        let values = x.to_f64().into_iter().map(|x| self.function.value(x)).collect();
+        Ok(Some(vec![as_dtype(Constant::f64(x.shape.clone(), values), self.fact.dtype)]))
+    }
+
     fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
         Some(Permuted { attrs: cx.attrs.clone(), constants: vec![], perm: perm.to_vec() })
     }
 
     fn pointwise(&self) -> Option<Arc<dyn Pointwise>> {
         Some(Arc::new(Map(self.function.clone())))
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.function.warning()
     }
 
     structures!();

@@ -1,21 +1,37 @@
 //! PRelu: `x` above 0, `a x` below, with a learned slope per channel or element.
-use deeplift_graph::broadcast::{broadcast_index, inverse};
-use deeplift_graph::operator::{Elementwise, Permuted};
+use std::sync::Arc;
+
+use deeplift_graph::broadcast::{broadcast_index, broadcast_shape, inverse};
+use deeplift_graph::operator::{Elementwise, Permuted, Pointwise};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
+
+use crate::joint::joint;
+use crate::joint::prelu::ComputedSlope;
+use crate::shape::partial;
 
 struct PRelu {
     fact: Fact,
     slope: Constant,
+    pointwise: Option<Arc<dyn Pointwise>>,
 }
 
 /// The slope broadcasts to the input.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
-    let slope = cx.constant(1, "slope")?.clone();
-    let shape = deeplift_graph::broadcast::broadcast_shape(&x.shape, &slope.shape)?;
+    let slope = cx.input(1)?;
+    let shape = broadcast_shape(&x.shape, &slope.shape)?;
     ensure!(shape == x.shape, InvalidModel, "slope of shape {:?} does not fit {:?}", slope.shape, x.shape);
-    Ok(Box::new(PRelu { fact: Fact::data(shape, x.dtype), slope }))
+    let slope = match (&x.constant, &slope.constant) {
+        (None, Some(slope)) => slope.clone(),
+        _ => return joint(cx, ComputedSlope, x.dtype),
+    };
+    let pointwise = partial(cx, |a, d| {
+        let slope = if a[0] > 0.0 { 1.0 } else { a[1] };
+        d[0] = slope;
+        slope * a[0]
+    });
+    Ok(Box::new(PRelu { fact: Fact::data(shape, x.dtype), slope, pointwise }))
 }
 
 impl PRelu {
@@ -38,6 +54,10 @@ impl Operator for PRelu {
         shape.extend(&self.slope.shape);
         let slope = self.slope.reshaped(shape).transposed(&inverse(perm));
         Some(Permuted { attrs: cx.attrs.clone(), constants: vec![(1, slope)], perm: perm.to_vec() })
+    }
+
+    fn pointwise(&self) -> Option<Arc<dyn Pointwise>> {
+        self.pointwise.clone()
     }
 
     structures!();

@@ -4,6 +4,7 @@ use crate::common::draw::Draw;
 use crate::common::tensor::Tensor;
 use crate::common::Net;
 
+mod choices;
 mod moves;
 mod pointwise;
 mod products;
@@ -50,8 +51,16 @@ pub const DATA: &[(&[&str], Make)] = &[
     (
         &[
             "Abs",
+            "Acos",
+            "Acosh",
+            "Asin",
+            "Asinh",
+            "Atan",
+            "Atanh",
             "Celu",
             "Clip",
+            "Cos",
+            "Cosh",
             "Elu",
             "Erf",
             "Exp",
@@ -65,11 +74,15 @@ pub const DATA: &[(&[&str], Make)] = &[
             "Reciprocal",
             "Relu",
             "Selu",
+            "Shrink",
             "Sigmoid",
+            "Sin",
+            "Sinh",
             "Softplus",
             "Softsign",
             "Sqrt",
             "Swish",
+            "Tan",
             "Tanh",
             "ThresholdedRelu",
         ],
@@ -77,13 +90,13 @@ pub const DATA: &[(&[&str], Make)] = &[
     ),
     (&["Pow"], pointwise::pow),
     (&["PRelu"], pointwise::prelu),
-    (&["Add", "Div", "Mul", "Sub", "Sum"], products::binary),
+    (&["Add", "Div", "Mean", "Mul", "Sub", "Sum"], products::binary),
     (&["Gemm"], products::gemm),
     (&["MatMul"], products::matmul),
     (&["BatchNormalization"], products::batch_normalization),
     (&["ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"], reductions::reduce),
     (&["LogSoftmax", "Softmax"], reductions::softmax),
-    (&["Cast", "Dropout", "Identity"], moves::identity),
+    (&["Dropout", "Identity"], moves::identity),
     (&["Flatten", "Reshape", "Squeeze", "Unsqueeze"], moves::reshape),
     (&["Concat"], moves::concat),
     (&["Expand"], moves::expand),
@@ -93,33 +106,18 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["Split"], moves::split),
     (&["Tile"], moves::tile),
     (&["Transpose"], moves::transpose),
+    (&["Cast"], choices::cast),
+    (&["CastLike"], choices::cast_like),
+    (&["Ceil", "Floor", "IsInf", "IsNaN", "Round", "Sign"], choices::step),
+    (&["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"], choices::compare),
+    (&["And", "Not", "Or", "Xor"], choices::logic),
+    (&["Mod"], choices::modulo),
+    (&["Where"], choices::select),
 ];
 
 /// Operators that are evaluated while planning; on data they are part of a composite or refused.
-pub const PLAN_TIME: &[&str] = &[
-    "And",
-    "Constant",
-    "ConstantOfShape",
-    "Equal",
-    "Greater",
-    "GreaterOrEqual",
-    "IsInf",
-    "IsNaN",
-    "Less",
-    "LessOrEqual",
-    "Max",
-    "Min",
-    "Mod",
-    "Not",
-    "Or",
-    "Range",
-    "ReduceProd",
-    "Shape",
-    "Sign",
-    "Size",
-    "Where",
-    "Xor",
-];
+pub const PLAN_TIME: &[&str] =
+    &["Constant", "ConstantOfShape", "Max", "Min", "Range", "ReduceProd", "Shape", "Size"];
 
 /// Operators that only rewrites write.
 pub const INTERNAL: &[&str] = &["Composite", "Dense"];

@@ -1,7 +1,8 @@
 //! Functions of one element.
+use super::products::narrowed;
 use super::Case;
 use crate::common::draw::Draw;
-use crate::common::tensor::Tensor;
+use crate::common::tensor::{broadcast, Tensor};
 use crate::common::{float, string, Net};
 
 /// The error function by its Maclaurin series, which needs no more than 60 terms for |x| < 3.
@@ -108,6 +109,25 @@ pub fn unary(op: &str, d: &mut Draw) -> Case {
             attributes = one;
             Box::new(move |x: f64| x * sigmoid(a(1.0) * x))
         }
+        "Acos" => Box::new(|x: f64| std::f64::consts::FRAC_PI_2 - arcsine(x)),
+        "Acosh" => Box::new(|x: f64| (x + (x * x - 1.0).sqrt()).ln()),
+        "Asin" => Box::new(arcsine),
+        "Asinh" => Box::new(|x: f64| (x + (x * x + 1.0).sqrt()).ln()),
+        "Atan" => Box::new(|x: f64| arcsine(x / (1.0 + x * x).sqrt())),
+        "Atanh" => Box::new(|x: f64| 0.5 * ((1.0 + x) / (1.0 - x)).ln()),
+        "Cos" => Box::new(|x: f64| (x + std::f64::consts::FRAC_PI_2).sin()),
+        "Cosh" => Box::new(|x: f64| 0.5 * (x.exp() + (-x).exp())),
+        "Sin" => Box::new(f64::sin),
+        "Sinh" => Box::new(|x: f64| 0.5 * (x.exp() - (-x).exp())),
+        "Tan" => Box::new(|x: f64| x.sin() / x.cos()),
+        "Shrink" => {
+            let lambda = if given { alpha } else { 0.5 };
+            let bias = if given { beta } else { 0.0 };
+            if given {
+                attributes = vec![float("lambd", alpha), float("bias", beta)];
+            }
+            Box::new(move |x: f64| if x.abs() > lambda { x - bias * x.signum() } else { 0.0 })
+        }
         "Tanh" => Box::new(f64::tanh),
         "ThresholdedRelu" => {
             attributes = one;
@@ -117,18 +137,40 @@ pub fn unary(op: &str, d: &mut Draw) -> Case {
     };
     let net = net.node(op, &inputs, "y", attributes);
     let case = Case::new(net, vec![shape], move |t: &[Tensor]| t[0].map(&f));
-    if ["Log", "Sqrt", "Reciprocal"].contains(&op) {
-        return case.within(0.3, 3.0);
+    match op {
+        "Log" | "Sqrt" | "Reciprocal" => case.within(0.3, 3.0),
+        "Acos" | "Asin" | "Atanh" => case.within(-0.9, 0.9),
+        "Acosh" => case.within(1.2, 4.0),
+        "Tan" => case.within(-1.2, 1.2),
+        // A jump multiplies the rounding of what stands before it.
+        "Shrink" | "ThresholdedRelu" => case.within(-2.5, 2.5),
+        _ => case,
     }
-    case
 }
 
-pub fn pow(_: &str, d: &mut Draw) -> Case {
+/// The arc sine by its Maclaurin series, through the half angle where that converges slowly.
+fn arcsine(x: f64) -> f64 {
+    if x.abs() > 0.5 {
+        return x.signum() * (std::f64::consts::FRAC_PI_2 - 2.0 * arcsine(((1.0 - x.abs()) / 2.0).sqrt()));
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..40 {
+        let n = f64::from(n);
+        term *= x * x * (2.0 * n - 1.0) / (2.0 * n);
+        sum += term / (2.0 * n + 1.0);
+    }
+    sum
+}
+
+pub fn pow(op: &str, d: &mut Draw) -> Case {
+    if d.int(0, 2) > 0 {
+        return powers(op, d);
+    }
     let exponent = d.pick(&[2.0, 3.0, 0.5, -0.5, 1.0, -1.0, 1.7, -2.3, 4.0, 0.0]);
     let axes = d.int(1, 3);
     let shape = d.shape(axes, 5);
     let of = if d.coin() { vec![] } else { vec![1] };
-    let net = Net::new().weight("n", &of, vec![exponent]).node("Pow", "a n", "y", []);
+    let net = Net::new().weight("n", &of, vec![exponent]).node(op, "a n", "y", []);
     let case = Case::new(net, vec![shape], move |t: &[Tensor]| t[0].map(|x| x.powf(exponent)));
     let whole = exponent > 0.0 && exponent.fract() == 0.0;
     if whole {
@@ -138,6 +180,32 @@ pub fn pow(_: &str, d: &mut Draw) -> Case {
     }
 }
 
+/// An exponent per element, a constant base, or both computed.
+fn powers(op: &str, d: &mut Draw) -> Case {
+    let axes = d.int(1, 3);
+    let shape = d.shape(axes, 4);
+    let (sa, sb) = (narrowed(d, &shape, false), narrowed(d, &shape, false));
+    let out = broadcast(&sa, &sb);
+    if d.coin() {
+        let net = Net::new().node(op, "a b", "y", []);
+        return Case::new(net, vec![sa, sb], move |t| {
+            Tensor::from_fn(&out, |i| (t[1].spread(i) * t[0].spread(i).ln()).exp())
+        })
+        .within(0.3, 2.5);
+    }
+    let c = Tensor::new(&sb, d.reals(sb.iter().product(), 0.5, 2.5));
+    let first = d.coin();
+    let net = Net::new().weight("c", &sb, c.data.clone());
+    let net = net.node(op, if first { "c a" } else { "a c" }, "y", []);
+    Case::new(net, vec![sa], move |t| {
+        Tensor::from_fn(&out, |i| {
+            let (a, c) = (t[0].spread(i), c.spread(i));
+            if first { a * c.ln() } else { c * a.ln() }.exp()
+        })
+    })
+    .within(0.3, 2.5)
+}
+
 pub fn prelu(_: &str, d: &mut Draw) -> Case {
     let axes = d.int(1, 3);
     let shape = d.shape(axes, 5);
@@ -145,6 +213,21 @@ pub fn prelu(_: &str, d: &mut Draw) -> Case {
     let mut of = vec![1; axes];
     if d.coin() {
         of[0] = shape[1];
+    }
+    if d.coin() {
+        let mut of = of;
+        of.insert(0, 1);
+        let net = Net::new().node("PRelu", "a b", "y", []);
+        return Case::new(net, vec![shape.clone(), of], move |t| {
+            Tensor::from_fn(&shape, |i| {
+                let x = t[0].at(i);
+                if x < 0.0 {
+                    t[1].spread(i) * x
+                } else {
+                    x
+                }
+            })
+        });
     }
     let slope = Tensor::new(&of, d.reals(of.iter().product(), -0.5, 1.5));
     let net = Net::new().weight("s", &of, slope.data.clone()).node("PRelu", "a s", "y", []);

@@ -5,7 +5,7 @@ use crate::common::tensor::{broadcast, Tensor};
 use crate::common::{float, int, Net};
 
 /// A shape that broadcasts against `shape`: axes of length 1, leading axes missing.
-fn narrowed(d: &mut Draw, shape: &[usize], may_drop: bool) -> Vec<usize> {
+pub(super) fn narrowed(d: &mut Draw, shape: &[usize], may_drop: bool) -> Vec<usize> {
     let s: Vec<usize> = shape.iter().map(|&n| if d.int(0, 2) == 0 { 1 } else { n }).collect();
     let drop = if may_drop { d.int(0, s.len()) } else { 0 };
     s[drop..].to_vec()
@@ -17,6 +17,7 @@ pub fn binary(op: &str, d: &mut Draw) -> Case {
     let shape = d.shape(axes, 4);
     let f: fn(f64, f64) -> f64 = match op {
         "Add" | "Sum" => |a, b| a + b,
+        "Mean" => |a, b| 0.5 * (a + b),
         "Sub" => |a, b| a - b,
         "Mul" => |a, b| a * b,
         _ => |a, b| a / b,
