@@ -31,11 +31,28 @@ export interface Expectation {
   hypothetical?: Record<string, StoredArray>
   tolerance: Tolerance
   toleranceDouble?: Tolerance
+  /** Of the stored values themselves. */
+  completeness: { maxRelError?: number; satisfied: boolean }
+  producers: Producer[]
+  /** How far other implementations are from the stored values. */
+  peers?: {
+    producer: Producer
+    maxAbsDiffToExpected: number
+    completenessMaxRelError: number
+    note: string | null
+  }[]
+}
+
+export interface Producer {
+  name: string
+  version: string
+  note?: string
 }
 
 export interface Case {
   id: string
   group: string
+  title: string
   folder: string
   model: { file: string; operators: string[] }
   inputs: { name: string; file: string; shape: number[]; axes?: string[] }[]
@@ -151,6 +168,13 @@ export const PSEUDO_COUNT_SHOWS: Record<string, number> = {
 const DIFFERS = ['softmax_output']
 
 export type Category = 'refused' | 'absent' | 'informative' | 'required'
+
+/** Why an expectation is not compared. */
+export const REMARKS: Record<Exclude<Category, 'required'>, string> = {
+  refused: 'the model is refused by the name of its node',
+  absent: 'this package does not have the method',
+  informative: 'softmax is explained as a whole here, element by element there',
+}
 
 /** @throws if an expectation belongs nowhere, so that nothing new goes untested unseen */
 export function categorise({ id, group }: Case, { method, status }: Expectation): Category {

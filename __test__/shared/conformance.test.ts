@@ -1,10 +1,12 @@
 /** Every conformance case against values computed by independent implementations. */
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import type { OutputName, Precision } from '../../src/index.js'
+import type { Precision } from '../../src/index.js'
 import { expectError } from '../support/errors.js'
-import { type FloatTensor, largest, largestDifference, readTensor, sum, sumAxis } from './arrays.js'
+import { type FloatTensor, largest, largestDifference, readTensor, sum } from './arrays.js'
 import {
   CANCELLING,
   type Case,
@@ -12,17 +14,17 @@ import {
   categorise,
   type Expectation,
   methodOptions,
-  PSEUDO_COUNT_SHOWS,
   REFUSED,
   ROUNDED_IN_FILE,
   readCases,
-  type StoredArray,
-  type Tolerance,
 } from './cases.js'
+import { comparisons, outcome } from './comparison.js'
+import { conformancePage, differingLines } from './page.js'
 import { COMPLETE_RULES, COMPLETENESS } from './promises.js'
 import { scoreCase, scoreMap, type TargetScores } from './scored.js'
 import { Worst } from './worst.js'
 
+const PAGE = fileURLToPath(new URL('../../docs/conformance.md', import.meta.url))
 const cases = readCases()
 const worst = new Worst('conformance')
 const all = cases.flatMap((each) =>
@@ -36,80 +38,12 @@ const all = cases.flatMap((each) =>
 const inCategory = (category: Category) => all.filter((entry) => entry.category === category)
 const supported = cases.filter(({ id }) => !(id in REFUSED))
 
-interface Comparison {
-  output: OutputName
-  stored: Record<string, StoredArray>
-  tolerance: Tolerance
-}
-
-/** What a run of this precision is compared with. */
-function comparisons({ id, references }: Case, expectation: Expectation, precision: Precision): Comparison[] {
-  const { contributions, contributionsDouble, multipliers, hypothetical, tolerance, toleranceDouble } =
-    expectation
-  if (precision === 'float64') {
-    if (!toleranceDouble) return []
-    const stored = contributionsDouble ?? contributions!
-    return [
-      {
-        output: 'contributions',
-        stored,
-        tolerance: ROUNDED_IN_FILE[id]?.contributions ? tolerance : toleranceDouble,
-      },
-    ]
-  }
-  const main = references.pairing === undefined ? 'contributions' : 'perReference'
-  const entries = [
-    [main, contributions],
-    ['multipliers', multipliers],
-    ['hypothetical', hypothetical],
-  ] as const
-  return entries.flatMap(([output, stored]) => (stored ? [{ output, stored, tolerance }] : []))
-}
-
-/** The part of a stored array that belongs to one target and example. */
-function storedMap({ data, shape }: FloatTensor, target: number, example: number) {
-  const size = data.length / shape[0]! / shape[1]!
-  const from = (target * shape[1]! + example) * size
-  return data.subarray(from, from + size)
-}
-
 async function compare(each: Case, expectation: Expectation, precision: Precision): Promise<void> {
-  const wanted = comparisons(each, expectation, precision)
-  const { examples } = Object.values(wanted[0]!.stored)[0]!
-  const results = await scoreCase(each, {
-    ...methodOptions(expectation),
-    precision,
-    outputs: wanted.map(({ output }) => output),
-    examples,
-  })
-  const failures: string[] = []
-  for (const { output, stored, tolerance } of wanted)
-    for (const [input, array] of Object.entries(stored)) {
-      expect(array.examples, 'arrays of one expectation hold the same examples').toEqual(examples)
-      const expected = await readTensor(join(each.folder, array.file))
-      const [targets, count] = expected.shape
-      for (let target = 0; target < targets!; target++)
-        for (let example = 0; example < count!; example++) {
-          const actual = comparableMap(each, array, scoreMap(results[target]!, output, input, example), input)
-          const values = storedMap(expected, target, example)
-          const where = `${each.id}: ${expectation.id}, ${output} of ${input}, target ${target}, example ${examples?.[example] ?? example}`
-          const error = largestDifference(actual.data, values)
-          const limit = PSEUDO_COUNT_SHOWS[where] ?? tolerance.atol + tolerance.rtol * largest(values)
-          worst.note(`${each.group} ${expectation.method.rule} ${output} ${precision}`, error, limit, where)
-          if (!(error <= limit)) failures.push(`${where}: off by ${error}, limit ${limit}`)
-        }
-    }
+  const { maps } = await outcome(each, expectation, precision)
+  for (const { where, output, error, limit } of maps)
+    worst.note(`${each.group} ${expectation.method.rule} ${output} ${precision}`, error, limit, where)
+  const failures = maps.filter(({ error, limit }) => !(error <= limit))
   expect(failures).toEqual([])
-}
-
-/** A map of ours, summed over the axis that the stored array has summed. */
-function comparableMap(each: Case, array: StoredArray, map: FloatTensor, input: string): FloatTensor {
-  if (array.reduction === undefined) return map
-  const axes = each.inputs.find(({ name }) => name === input)!.axes!.slice(1)
-  return sumAxis(
-    map,
-    axes.findIndex((axis) => !array.axes.includes(axis)),
-  )
 }
 
 function completenessLimit({ group, id }: Case, precision: Precision): number {
@@ -203,6 +137,12 @@ describe.skipIf(cases.length === 0)('conformance', () => {
     )('%s, %s: contributions sum to the stored difference', (_, rule, each) =>
       checkCompleteness(each, precision, rule),
     )
+  })
+
+  test('docs/conformance.md is current', { timeout: 600_000 }, async () => {
+    const fresh = await conformancePage(all)
+    if (process.env.UPDATE_DOCS) writeFileSync(PAGE, fresh)
+    expect(differingLines(fresh, readFileSync(PAGE, 'utf8')), 'run `npm run docs`').toEqual([])
   })
 
   test.each(Object.keys(ROUNDED_IN_FILE))('%s: f(x) of the file is not the stored one', async (id) => {

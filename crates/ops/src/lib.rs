@@ -140,7 +140,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
 ];
 
 /// What to do about operators that people meet and that have no exact rule here.
-const ADVICE: &[(&[&str], &str)] = &[
+pub const ADVICE: &[(&[&str], &str)] = &[
     (&["Loop", "Scan", "If"], "data-dependent control flow has no DeepLIFT rule; export from PyTorch, or unroll the loop"),
     (&["TopK", "NonZero", "Unique", "ArgMax", "ArgMin", "Hardmax"], "it is not a function with differences; choose a target before this node"),
     (&["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"], "it draws random numbers; export the model in inference mode"),

@@ -27,7 +27,7 @@ fn every_operator_is_in_one_list() {
 pub struct Drawn {
     pub setup: Setup,
     pub x: Vec<Tensor>,
-    x0: Vec<Tensor>,
+    pub x0: Vec<Tensor>,
 }
 
 /// `bare` gives the operator the inputs themselves and its output to the target.
