@@ -151,9 +151,15 @@ impl<'a> Binder<'a> {
             inputs.push(if t.is_empty() { None } else { self.by_name.get(t.as_str()).copied() });
         }
         let mut attrs = n.attrs.clone();
-        if n.op == "Split" {
-            // Without lengths, a Split gives as many equal parts as its node has outputs.
-            attrs.insert("outputs".into(), Attribute::Int(n.outputs.len() as i64));
+        // Without lengths, a Split gives as many equal parts as its node has outputs; a BatchNormalization of an old
+        // opset that gives statistics is in training mode.
+        let outputs = match n.op.as_str() {
+            "Split" => Some(n.outputs.len()),
+            "BatchNormalization" => Some(n.outputs.iter().filter(|o| !o.is_empty()).count()),
+            _ => None,
+        };
+        if let Some(outputs) = outputs {
+            attrs.insert("outputs".into(), Attribute::Int(outputs as i64));
         }
         let before = self.graph.tensors.len();
         let opset = self.model.opset;

@@ -174,7 +174,10 @@ operators! {
         "Softplus", "Softsign", "Sqrt", "Swish", "Tanh";
     arithmetic: "Add", "Div", "Mean", "Mul", "Sub", "Sum", "Add", "Div", "Mul", "Sub", "Sum";
     layers: "BatchNormalization", "Gemm", "MatMul";
-    reductions: "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum";
+    reductions: "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
+        "ReduceProd", "ReduceSum", "ReduceSumSquare";
+    normalisations: "GroupNormalization", "InstanceNormalization", "LRN", "LayerNormalization", "LpNormalization",
+        "MeanVarianceNormalization", "MovingSum", "RMSNormalization", "Standardise";
     softmax: "LogSoftmax", "Softmax";
     trigonometric: "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Sin", "Sinh", "Tan";
     steps: "Cast", "CastLike", "Ceil", "Floor", "IsInf", "IsNaN", "Mod", "Round", "Shrink", "Sign";

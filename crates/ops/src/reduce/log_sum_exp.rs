@@ -1,7 +1,7 @@
 //! ReduceLogSumExp: `M_x = w M_y` with the weights of Softmax, which sum to 1 (SEMANTICS 3.2): the counts head of a
 //! bias-corrected model.
 use deeplift_graph::operator::{ClosedForm, Permuted};
-use deeplift_graph::{structures, Build, Fact, Operator, Result, Structure};
+use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
 
 use super::Axes;
@@ -28,6 +28,17 @@ impl LogSumExp {
 impl Operator for LogSumExp {
     fn outputs(&self) -> Vec<Fact> {
         vec![self.fact.clone()]
+    }
+
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        self.axes.fold(inputs, |group| {
+            let top = group.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if top.is_finite() {
+                top + group.iter().map(|v| (v - top).exp()).sum::<f64>().ln()
+            } else {
+                top
+            }
+        })
     }
 
     fn permute(&self, cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
@@ -72,12 +83,6 @@ impl<T: Real> ClosedForm<T> for Kernel {
     }
 
     fn adjoint(&self, _port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
-        let n = self.0.offsets.len();
-        for (o, &b) in self.0.bases.iter().enumerate() {
-            for (w, &r) in record[o * n..][..n].iter().zip(&self.0.offsets) {
-                let m = *w * my[o];
-                mx[b + r] = if accumulate { mx[b + r] + m } else { m };
-            }
-        }
+        self.0.spread(record, my, mx, accumulate);
     }
 }

@@ -1,6 +1,6 @@
 //! ReduceMax and ReduceMin.
 use deeplift_graph::operator::{Members, Permuted, Selection};
-use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::reduce;
 use deeplift_simd::Real;
 
@@ -36,6 +36,12 @@ impl Operator for Extremum {
 
     fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
         let Some(x) = inputs[0] else { return Ok(None) };
+        if self.axes.offsets.is_empty() {
+            let float = x.dtype.is_float();
+            ensure!(float, UnsupportedOp, "the extremum of no {:?} elements is not defined here", x.dtype);
+            let nothing = if self.largest { f64::NEG_INFINITY } else { f64::INFINITY };
+            return self.axes.fold(inputs, |_| nothing);
+        }
         let values = x.to_f64();
         let mut winners = vec![0; self.axes.bases.len()];
         let kernel = Kernel { axes: self.axes.clone(), largest: self.largest };

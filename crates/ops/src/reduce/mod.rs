@@ -2,12 +2,16 @@
 use deeplift_graph::broadcast::{axis_indices, strided_index, strides};
 use deeplift_graph::operator::Permuted;
 use deeplift_graph::wire::Attribute;
-use deeplift_graph::{bail, Build, Constant, Result};
+use deeplift_graph::{Build, Constant, Result};
+use deeplift_simd::Real;
 
+pub mod composed;
 pub mod global;
+pub mod l2;
 pub mod log_sum_exp;
 pub mod max;
 pub mod mean;
+pub mod prod;
 pub mod sum;
 
 /// Which elements meet in which output: output `o` reduces `x[bases[o] + r]` over all `r` in `offsets`.
@@ -48,11 +52,31 @@ impl Axes {
             strided_index(&shape, &st)
         };
         let (bases, offsets) = (pick(false), pick(true));
-        if offsets.is_empty() {
-            bail!(InvalidModel, "reduces an axis of length 0 of shape {:?}", x.shape)
-        }
         let block = block(&x.shape, &axes);
         Ok(Axes { output, bases, offsets, input_len: x.shape.iter().product(), block })
+    }
+
+    /// Reduces a constant group by group; a group may be empty.
+    pub(crate) fn fold(
+        &self,
+        inputs: &[Option<&Constant>],
+        f: impl Fn(&[f64]) -> f64,
+    ) -> Result<Option<Vec<Constant>>> {
+        let Some(x) = inputs[0] else { return Ok(None) };
+        let group = |&b: &usize| f(&self.offsets.iter().map(|&r| x.at(b + r)).collect::<Vec<_>>());
+        let value = Constant::f64(self.output.clone(), self.bases.iter().map(group).collect());
+        Ok(Some(vec![crate::shape::as_dtype(value, x.dtype)]))
+    }
+
+    /// The adjoint of a reduction whose record holds the multiplier of every input element, grouped by output.
+    pub(crate) fn spread<T: Real>(&self, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
+        let groups = record.chunks_exact(self.offsets.len().max(1)).zip(&self.bases).zip(my);
+        for ((group, &base), &my) in groups {
+            for (&w, &r) in group.iter().zip(&self.offsets) {
+                let m = w * my;
+                mx[base + r] = if accumulate { mx[base + r] + m } else { m };
+            }
+        }
     }
 }
 

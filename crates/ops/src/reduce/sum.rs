@@ -1,6 +1,6 @@
 //! ReduceSum.
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
-use deeplift_graph::{structures, Build, Fact, Operator, Result, Structure};
+use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::{reduce, Scratch};
 use deeplift_simd::Real;
 
@@ -35,15 +35,8 @@ impl Operator for Sum {
         super::permute(cx, perm)
     }
 
-    fn fold(
-        &self,
-        inputs: &[Option<&deeplift_graph::Constant>],
-    ) -> Result<Option<Vec<deeplift_graph::Constant>>> {
-        let Some(x) = inputs[0] else { return Ok(None) };
-        let sum = |b: usize| self.factor * self.axes.offsets.iter().map(|&r| x.at(b + r)).sum::<f64>();
-        let values = self.axes.bases.iter().map(|&b| sum(b)).collect();
-        let value = deeplift_graph::Constant::f64(self.axes.output.clone(), values);
-        Ok(Some(vec![crate::shape::as_dtype(value, x.dtype)]))
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        self.axes.fold(inputs, |group| self.factor * group.iter().sum::<f64>())
     }
 
     structures!();

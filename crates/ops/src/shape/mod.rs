@@ -11,7 +11,6 @@ pub mod constant;
 pub mod constant_of_shape;
 pub mod extremum;
 pub mod range;
-pub mod reduce_prod;
 pub mod shape_of;
 
 /// The same values as another element type (integers truncate towards zero).

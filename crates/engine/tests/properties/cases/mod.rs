@@ -6,6 +6,7 @@ use crate::common::Net;
 
 mod choices;
 mod moves;
+mod normalisations;
 mod pointwise;
 mod products;
 mod reductions;
@@ -94,7 +95,27 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["Gemm"], products::gemm),
     (&["MatMul"], products::matmul),
     (&["BatchNormalization"], products::batch_normalization),
-    (&["ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"], reductions::reduce),
+    (
+        &[
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceLogSum",
+            "ReduceLogSumExp",
+            "ReduceMax",
+            "ReduceMean",
+            "ReduceMin",
+            "ReduceProd",
+            "ReduceSum",
+            "ReduceSumSquare",
+        ],
+        reductions::reduce,
+    ),
+    (&["LayerNormalization", "RMSNormalization"], normalisations::layer),
+    (&["GroupNormalization", "InstanceNormalization"], normalisations::channels),
+    (&["MeanVarianceNormalization"], normalisations::mean_variance),
+    (&["LpNormalization"], normalisations::lp),
+    (&["LRN"], normalisations::lrn),
+    (&["MovingSum", "Standardise"], normalisations::internal),
     (&["LogSoftmax", "Softmax"], reductions::softmax),
     (&["Dropout", "Identity"], moves::identity),
     (&["Flatten", "Reshape", "Squeeze", "Unsqueeze"], moves::reshape),
@@ -116,8 +137,7 @@ pub const DATA: &[(&[&str], Make)] = &[
 ];
 
 /// Operators that are evaluated while planning; on data they are part of a composite or refused.
-pub const PLAN_TIME: &[&str] =
-    &["Constant", "ConstantOfShape", "Max", "Min", "Range", "ReduceProd", "Shape", "Size"];
+pub const PLAN_TIME: &[&str] = &["Constant", "ConstantOfShape", "Max", "Min", "Range", "Shape", "Size"];
 
 /// Operators that only rewrites write.
 pub const INTERNAL: &[&str] = &["Composite", "Dense"];

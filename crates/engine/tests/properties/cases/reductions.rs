@@ -41,12 +41,18 @@ pub fn reduce(op: &str, d: &mut Draw) -> Case {
         "ReduceSum" => |g| g.iter().sum(),
         "ReduceMean" => |g| g.iter().sum::<f64>() / g.len() as f64,
         "ReduceMax" => |g| g.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        "ReduceL1" => |g| g.iter().map(|v| v.abs()).sum(),
+        "ReduceL2" => |g| g.iter().map(|v| v * v).sum::<f64>().sqrt(),
+        "ReduceLogSum" => |g| g.iter().sum::<f64>().ln(),
+        "ReduceProd" => |g| g.iter().product(),
+        "ReduceSumSquare" => |g| g.iter().map(|v| v * v).sum(),
         "ReduceMin" => |g| g.iter().copied().fold(f64::INFINITY, f64::min),
         _ => |g| g.iter().map(|v| v.exp()).sum::<f64>().ln(),
     };
     let net = net.node(op, inputs, "y", attributes);
     let plain = move |t: &[Tensor]| (!axes.contains(&0)).then(|| t[0].reduced(&axes, keep, f));
-    Case { net, inputs: vec![shape], range: super::ANYWHERE, plain: Box::new(plain) }
+    let range = if op == "ReduceLogSum" { (0.1, 2.0) } else { super::ANYWHERE };
+    Case { net, inputs: vec![shape], range, plain: Box::new(plain) }
 }
 
 pub fn softmax(op: &str, d: &mut Draw) -> Case {
