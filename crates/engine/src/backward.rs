@@ -1,5 +1,6 @@
 //! The backward pass: multipliers from the target to the inputs, through the records of the pairs.
-use deeplift_graph::operator::{Linear, Parts};
+use deeplift_graph::operator::{Elementwise, Linear, Parts};
+use deeplift_graph::rule::Carry;
 use deeplift_kernels::{map, Scratch};
 use deeplift_simd::Real;
 
@@ -7,16 +8,19 @@ use crate::forward::{lane, lane_mut};
 use crate::pairs::Pairs;
 use crate::plan::{Kind, Plan};
 
-/// Runs the backward pass of one target for all `lanes` pairs; afterwards the inputs' multipliers can be read with
-/// [`input_multipliers`].
-pub fn run<T: Real>(plan: &Plan<T>, p: &mut Pairs<T>, lanes: usize, seed: &[f64]) {
-    let mut pass = Backward { plan, lanes, written: vec![false; plan.tensors.len.len()] };
-    pass.seed(p, seed);
+/// Multipliers of the target's tensor for one lane.
+pub type Seed<'a, T> = &'a dyn Fn(&Pairs<T>, usize, &mut [T]);
+
+/// Runs the backward pass of one target for all `lanes` pairs; afterwards the multipliers of what is scored can be
+/// read with [`scored_multipliers`].
+pub fn run<T: Real>(plan: &Plan<T>, p: &mut Pairs<T>, lanes: usize, target: usize, seed: Seed<'_, T>) {
+    let mut pass = Backward::new(plan, lanes);
+    pass.seed(p, target, seed);
     for i in (0..plan.steps.len()).rev() {
         pass.step(p, i);
     }
-    // An input that no path reaches has multipliers of zero.
-    for t in plan.inputs.iter().filter_map(|i| i.tensor).filter(|&t| !pass.written[t]) {
+    // A tensor that no path reaches has multipliers of zero.
+    for t in plan.scored.iter().filter_map(|i| i.tensor).filter(|&t| !pass.written[t]) {
         p.multipliers[slot(plan, t)].fill(T::ZERO);
         if plan.tensors.split[t] {
             p.negative_multipliers[negative_slot(plan, t)].fill(T::ZERO);
@@ -24,9 +28,9 @@ pub fn run<T: Real>(plan: &Plan<T>, p: &mut Pairs<T>, lanes: usize, seed: &[f64]
     }
 }
 
-/// Multipliers of an input of one pair. Where those of the two parts differ, each element takes the one of the sign
+/// Multipliers of a scored tensor of one pair. Where those of the two parts differ, each element takes the one of the sign
 /// of its difference, and the mean where there is none, so that multiplier times difference is the contribution.
-pub fn input_multipliers<T: Real>(
+pub fn scored_multipliers<T: Real>(
     plan: &Plan<T>,
     p: &Pairs<T>,
     t: usize,
@@ -65,47 +69,58 @@ fn negative_slot<T: Real>(plan: &Plan<T>, t: usize) -> usize {
     plan.layout.negative.slot[t].expect("split multipliers are planned for this tensor")
 }
 
-struct Backward<'a, T: Real> {
+pub(crate) struct Backward<'a, T: Real> {
     plan: &'a Plan<T>,
     lanes: usize,
     /// Whether a tensor's multipliers hold a value to add to.
-    written: Vec<bool>,
+    pub written: Vec<bool>,
 }
 
-impl<T: Real> Backward<'_, T> {
+impl<'a, T: Real> Backward<'a, T> {
+    pub fn new(plan: &'a Plan<T>, lanes: usize) -> Self {
+        Backward { plan, lanes, written: vec![false; plan.tensors.len.len()] }
+    }
+
     fn len(&self, t: usize) -> usize {
         self.plan.tensors.len[t] * self.lanes
     }
 
-    fn seed(&mut self, p: &mut Pairs<T>, seed: &[f64]) {
-        let t = self.plan.target;
-        let seed: Vec<T> = seed.iter().map(|&s| T::from_f64(s)).collect();
+    pub fn seed(&mut self, p: &mut Pairs<T>, t: usize, seed: Seed<'_, T>) {
+        let n = self.plan.tensors.len[t];
+        let mut m = std::mem::take(&mut p.multipliers[slot(self.plan, t)]);
         for l in 0..self.lanes {
-            lane_mut(&mut p.multipliers[slot(self.plan, t)], seed.len(), l).copy_from_slice(&seed);
-            if self.plan.tensors.split[t] {
-                lane_mut(&mut p.negative_multipliers[negative_slot(self.plan, t)], seed.len(), l)
-                    .copy_from_slice(&seed);
-            }
+            seed(p, l, lane_mut(&mut m, n, l));
         }
+        if self.plan.tensors.split[t] {
+            let all = n * self.lanes;
+            p.negative_multipliers[negative_slot(self.plan, t)][..all].copy_from_slice(&m[..all]);
+        }
+        p.multipliers[slot(self.plan, t)] = m;
         self.written[t] = true;
     }
 
-    fn step(&mut self, p: &mut Pairs<T>, i: usize) {
+    /// Inputs of a step that contributions flow to, with their ports.
+    fn ports(&self, i: usize) -> impl Iterator<Item = (usize, usize)> + use<'a, T> {
+        let (step, attributed) = (&self.plan.steps[i], &self.plan.tensors.attributed);
+        step.inputs.iter().copied().enumerate().filter(|&(_, t)| attributed[t])
+    }
+
+    pub fn step(&mut self, p: &mut Pairs<T>, i: usize) {
         let step = &self.plan.steps[i];
         let out = step.output;
-        if !self.written[out] {
+        if !self.written[out] || !step.attributed {
             return;
         }
         let split = self.plan.tensors.split[out];
         match &step.kind {
             Kind::Linear(_, Some(parts)) if split && step.splits_net() => self.net_linear(p, i, parts),
             Kind::Linear(_, Some(parts)) if split => {
-                for (port, &t) in step.inputs.iter().enumerate() {
+                for (port, t) in self.ports(i) {
                     self.parts_linear(p, parts, port, t, out);
                 }
             }
             Kind::Linear(l, _) => {
-                for (port, &t) in step.inputs.iter().enumerate() {
+                for (port, t) in self.ports(i) {
                     self.single(p, t, |p, mx, accumulate| {
                         let my = &p.multipliers[slot(self.plan, out)][..self.len(out)];
                         l.adjoint(self.lanes, port, my, mx, accumulate, &mut p.scratch);
@@ -119,7 +134,7 @@ impl<T: Real> Backward<'_, T> {
                 if split {
                     self.collapse(p, i);
                 }
-                for (port, &t) in step.inputs.iter().enumerate() {
+                for (port, t) in self.ports(i) {
                     self.single(p, t, |p, mx, accumulate| {
                         let my = &p.multipliers[slot(self.plan, out)][..self.len(out)];
                         let record = &p.records[i].0[..self.lanes * c.record_len()];
@@ -128,6 +143,7 @@ impl<T: Real> Backward<'_, T> {
                     self.written[t] = true;
                 }
             }
+            Kind::Forward(_) => unreachable!("contributions do not pass what is only computed"),
         }
     }
 
@@ -206,7 +222,10 @@ impl<T: Real> Backward<'_, T> {
         let step = &self.plan.steps[i];
         let (t, out) = (step.inputs[0], step.output);
         let n = self.len(t);
-        let Kind::Elementwise(_, _, rule) = &step.kind else { unreachable!("called for element-wise steps") };
+        let Kind::Elementwise(f, rule) = &step.kind else { unreachable!("called for element-wise steps") };
+        if rule.carry() != Carry::Product {
+            return self.carried(p, i, f.as_ref(), rule.carry());
+        }
         if !self.plan.tensors.split[t] {
             self.single(p, t, |p, mx, accumulate| {
                 let my = &p.multipliers[slot(self.plan, out)][..n];
@@ -237,6 +256,38 @@ impl<T: Real> Backward<'_, T> {
         self.written[t] = true;
         p.multipliers[s] = up;
         p.negative_multipliers[ns] = down;
+    }
+
+    /// Rules that change the multipliers which arrive, those of each part by themselves.
+    fn carried(&mut self, p: &mut Pairs<T>, i: usize, f: &dyn Elementwise<T>, carry: Carry) {
+        let step = &self.plan.steps[i];
+        let (t, out) = (step.inputs[0], step.output);
+        let n = self.len(t);
+        let change = |my: &[T], record: &[T], changed: &mut [T]| match carry {
+            Carry::Apply => f.apply(my, changed),
+            _ => {
+                map::relu(my, changed);
+                changed.iter_mut().zip(record).for_each(|(c, &m)| *c *= m);
+            }
+        };
+        let mut fresh = std::mem::take(&mut p.work.b);
+        fresh.resize_at_least(n);
+        let fresh_n = &mut fresh[..n];
+        change(&p.multipliers[slot(self.plan, out)][..n], &p.records[i].0, fresh_n);
+        let write = |fresh: &[T], mx: &mut [T]| match self.written[t] {
+            true => map::add_assign(mx, fresh),
+            false => mx.copy_from_slice(fresh),
+        };
+        write(fresh_n, &mut p.multipliers[slot(self.plan, t)][..n]);
+        if self.plan.tensors.split[t] {
+            if self.plan.tensors.split[out] {
+                let my = &p.negative_multipliers[negative_slot(self.plan, out)][..n];
+                change(my, &p.records[i].0, fresh_n);
+            }
+            write(fresh_n, &mut p.negative_multipliers[negative_slot(self.plan, t)][..n]);
+        }
+        self.written[t] = true;
+        p.work.b = fresh;
     }
 
     fn selection(&mut self, p: &mut Pairs<T>, i: usize) {

@@ -1,18 +1,53 @@
-//! Making a plan from a graph: steps and rules, which values are kept, what is fused, where tensors live.
+//! Making steps from a graph: tensors are numbered, structures instantiated, rules picked.
 use std::collections::HashMap;
 
 use deeplift_graph::broadcast::transpose_index;
-use deeplift_graph::model::Model;
-use deeplift_graph::operator::{LinearKind, Precision};
+use deeplift_graph::operator::{ClosedForm, LinearKind, Members, Precision, Selection};
 use deeplift_graph::wire::Attribute;
-use deeplift_graph::{bail, ensure, Graph, Node, Result, Structure, TensorId};
-use deeplift_rules::{Feed, Policy};
+use deeplift_graph::{ensure, Graph, Node, Result, Structure, TensorId};
+use deeplift_rules::{maximum, Feed, MaxRule, NearZero, Policy, RuleName};
 use deeplift_simd::Real;
 
-use crate::input::Input;
-use crate::memory::{Assignment, Life};
-use crate::options::PlanOptions;
-use crate::plan::{Kind, Layout, Step, Tensors};
+use crate::input::{Input, Site};
+use crate::options::{PlanOptions, References, Variants};
+use crate::plan::{Kind, Step, Tensors};
+
+/// Rules that hold for a whole plan.
+pub struct Choices {
+    /// By node.
+    pub policy: Policy,
+    /// Maxima over windows and axes.
+    pub max_pool: MaxRule,
+    /// Maxima of several tensors.
+    pub binary_max: MaxRule,
+    /// Rescale of small differences.
+    pub near: NearZero,
+}
+
+impl Choices {
+    /// Reads the names that users write.
+    ///
+    /// # Errors
+    /// `INVALID_OPTION` with the names that exist.
+    pub fn parse(policy: Policy, v: &Variants) -> Result<Self> {
+        let max = |option: &str, name: &Option<String>, default| match name {
+            Some(name) => MaxRule::parse(option, name),
+            None => Ok(default),
+        };
+        let binary_max = max("binaryMax", &v.binary_max, MaxRule::Shapley)?;
+        ensure!(
+            binary_max != MaxRule::ArgMax,
+            InvalidOption,
+            "binaryMax is shapley, cross or path; argmax is a rule of pooling"
+        );
+        Ok(Choices {
+            policy,
+            max_pool: max("maxPool", &v.max_pool, MaxRule::Cross)?,
+            binary_max,
+            near: v.near_zero.as_deref().map_or(Ok(NearZero::Accurate), NearZero::parse)?,
+        })
+    }
+}
 
 /// What the graph gives before buffers are assigned.
 #[allow(missing_docs)]
@@ -20,39 +55,54 @@ pub struct Compiled<T: Real> {
     pub steps: Vec<Step<T>>,
     pub tensors: Tensors,
     pub inputs: Vec<Input>,
-    pub target: usize,
+    /// What contributions belong to.
+    pub scored: Vec<Site>,
+    /// The outputs of the graph.
+    pub outputs: Vec<usize>,
     pub warnings: Vec<String>,
 }
 
-/// Numbers the tensors, instantiates every node's structure and picks its rule.
+/// Numbers the tensors, instantiates every node's structure and picks its rule. `inputs` are those of the model,
+/// `layers` inner tensors that are scored in their place.
+///
+/// # Errors
+/// `UNSUPPORTED_OP` naming a node that contributions would have to pass and that has no exact rule.
 pub fn compile<T: Precision>(
     graph: &Graph,
-    model: &Model,
+    inputs: Vec<Input>,
+    layers: &[(Site, TensorId)],
     options: &PlanOptions,
-    policy: &Policy,
+    choices: &Choices,
 ) -> Result<Compiled<T>> {
-    let tensors =
-        Tensors { name: vec![], len: vec![], shape: vec![], parts: vec![], split: vec![], kept: vec![] };
     let mut c = Compiler {
         graph,
+        choices,
         number: HashMap::new(),
-        tensors,
+        tensors: Tensors::default(),
+        layers: layers.iter().map(|l| l.1).collect(),
         steps: vec![],
         feeds: HashMap::new(),
         warnings: vec![],
     };
-    let inputs = c.inputs(model, options)?;
+    let inputs = c.inputs(inputs, options, layers.is_empty());
     for node in &graph.nodes {
-        c.node(node, policy).map_err(|e| e.at(format!("node '{}' ({})", node.name, node.op)))?;
+        c.node(node).map_err(|e| e.at(format!("node '{}' ({})", node.name, node.op)))?;
     }
-    let target = c.number[&graph.outputs[0]];
-    Ok(Compiled { steps: c.steps, tensors: c.tensors, inputs, target, warnings: c.warnings })
+    let outputs = graph.outputs.iter().map(|t| c.number[t]).collect();
+    let layer = |(site, id): &(Site, TensorId)| Site { tensor: c.number.get(id).copied(), ..site.clone() };
+    let scored = match layers {
+        [] => inputs.iter().map(|i| i.site.clone()).collect(),
+        layers => layers.iter().map(layer).collect(),
+    };
+    Ok(Compiled { steps: c.steps, tensors: c.tensors, inputs, scored, outputs, warnings: c.warnings })
 }
 
 struct Compiler<'a, T: Real> {
     graph: &'a Graph,
+    choices: &'a Choices,
     number: HashMap<TensorId, usize>,
     tensors: Tensors,
+    layers: Vec<TensorId>,
     steps: Vec<Step<T>>,
     /// What feeds each tensor, seen through layout, bias and scale.
     feeds: HashMap<usize, Feed>,
@@ -60,50 +110,36 @@ struct Compiler<'a, T: Real> {
 }
 
 impl<T: Precision> Compiler<'_, T> {
-    fn tensor(&mut self, id: TensorId) -> usize {
+    fn tensor(&mut self, id: TensorId, attributed: bool) -> usize {
         let t = &self.graph.tensors[id.0];
-        self.tensors.name.push(t.name.clone());
-        self.tensors.len.push(t.fact.len());
-        self.tensors.shape.push(t.fact.shape.clone());
-        self.tensors.parts.push(false);
-        self.tensors.split.push(false);
-        self.tensors.kept.push(false);
-        let n = self.tensors.len.len() - 1;
+        let n = self.tensors.push(&t.name, &t.fact.shape, attributed);
         self.number.insert(id, n);
         n
     }
 
-    fn inputs(&mut self, model: &Model, options: &PlanOptions) -> Result<Vec<Input>> {
-        let mut out = Vec::new();
-        ensure!(
-            options.inputs.len() == model.inputs.len() && options.references.len() == model.inputs.len(),
-            InvalidOption,
-            "{} inputs and {} references for a model of {} inputs",
-            options.inputs.len(),
-            options.references.len(),
-            model.inputs.len()
-        );
-        for (i, &id) in self.graph.inputs.iter().enumerate() {
-            let o = &options.inputs[i];
-            let axis = options.channel_axis.get(i).copied().flatten();
-            let mut input =
-                Input::new(&o.name, o.shape.clone(), o.encoding, options.references[i].clone(), axis)?;
+    fn inputs(&mut self, mut inputs: Vec<Input>, options: &PlanOptions, scored: bool) -> Vec<Input> {
+        // Multipliers are asked for even where the difference is zero.
+        let o = &options.outputs;
+        let all = o.multipliers || o.hypothetical || options.multiply_by == crate::options::MultiplyBy::Input;
+        for (input, &id) in inputs.iter_mut().zip(&self.graph.inputs) {
             let consumers = self.graph.consumers(id);
             if !consumers.is_empty() || self.graph.outputs.contains(&id) {
-                let n = self.tensor(id);
-                input.tensor = Some(n);
+                let moves = all || input.references != References::Itself;
+                let attributed = scored && moves && self.graph.fact(id).dtype.is_float();
+                let n = self.tensor(id, attributed);
+                self.tensors.source[n] = true;
+                input.site.tensor = Some(n);
                 if !consumers.is_empty() {
-                    self.absorb_transpose(id, &consumers, n, &mut input);
+                    self.absorb_transpose(id, &consumers, n, &mut input.site);
                 }
                 self.feeds.insert(n, Feed::Other);
             }
-            out.push(input);
         }
-        Ok(out)
+        inputs
     }
 
     /// An input that is only read through one transpose is stored in that order from the start.
-    fn absorb_transpose(&mut self, id: TensorId, consumers: &[usize], number: usize, input: &mut Input) {
+    fn absorb_transpose(&mut self, id: TensorId, consumers: &[usize], number: usize, site: &mut Site) {
         let nodes: Vec<&Node> = consumers.iter().map(|&c| &self.graph.nodes[c]).collect();
         let perm = |n: &Node| match n.attrs.get("perm") {
             Some(Attribute::Ints(p)) if n.op == "Transpose" => Some(p.clone()),
@@ -116,13 +152,13 @@ impl<T: Precision> Compiler<'_, T> {
         let axes: Vec<usize> = first.iter().map(|&a| a as usize).collect();
         let (shape, index) = transpose_index(self.graph.shape(id), &axes);
         self.tensors.shape[number] = shape;
-        input.order = Some(index.into_iter().map(|i| i as u32).collect());
+        site.order = Some(index.into_iter().map(|i| i as u32).collect());
         for n in nodes {
             self.number.insert(n.output, number);
         }
     }
 
-    fn node(&mut self, node: &Node, policy: &Policy) -> Result<()> {
+    fn node(&mut self, node: &Node) -> Result<()> {
         if self.number.contains_key(&node.output) {
             return Ok(());
         }
@@ -138,39 +174,63 @@ impl<T: Precision> Compiler<'_, T> {
         if let Some(text) = node.operator.warning() {
             self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
         }
-        let output = self.tensor(node.output);
+        let attributed = inputs.iter().any(|&i| self.tensors.attributed[i]);
+        let layer = self.layers.contains(&node.output);
+        let output = self.tensor(node.output, attributed || layer);
+        self.tensors.source[output] = !attributed || layer;
         let feed = self.feed(&structure, &inputs);
         self.feeds.insert(output, feed);
-        let mut shown = None;
-        let kind = match structure {
-            Structure::Linear(l) => Kind::Linear(l, None),
-            Structure::Elementwise(f) => {
-                let fed = self.feeds[&inputs[0]];
-                if policy.looks_at_feed() {
-                    shown = Some(fed);
-                    if fed == Feed::Other {
-                        let text = "is fed by neither a convolution nor a dense layer; rescale is used";
-                        self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
-                    }
-                }
-                let rule = policy.pick(&node.name, fed);
-                Kind::Elementwise(f, rule, rule.rule())
-            }
-            Structure::Selection(s) => Kind::Selection(s),
-            Structure::ClosedForm(c) => Kind::ClosedForm(c),
-            Structure::Opaque { advice, .. } => bail!(UnsupportedOp, "has no exact rule: {advice}"),
-            Structure::View => return Ok(()),
-        };
+        let fed = self.feeds[&inputs[0]];
+        let elementwise = matches!(structure, Structure::Elementwise(_));
+        let policy = &self.choices.policy;
+        let by_feed = policy.looks_at_feed() && elementwise && attributed;
+        if by_feed && fed == Feed::Other {
+            let text = "is fed by neither a convolution nor a dense layer; rescale is used";
+            self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
+        }
+        let rule = policy.pick(&node.name, fed);
+        let (kind, max) = self.kind(structure, rule, attributed)?;
         self.steps.push(Step {
             name: node.name.clone(),
             op: node.op.clone(),
             kind,
+            rule,
+            max,
             inputs,
             output,
+            attributed,
             relu_fused: false,
-            feed: shown,
+            feed: by_feed.then_some(fed),
         });
         Ok(())
+    }
+
+    fn kind(&self, s: Structure<T>, rule: RuleName, attributed: bool) -> Result<(Kind<T>, Option<MaxRule>)> {
+        Ok(match s {
+            Structure::Linear(l) => (Kind::Linear(l, None), None),
+            Structure::Elementwise(f) => (Kind::Elementwise(f, rule.rule(self.choices.near)), None),
+            Structure::Selection(s) => {
+                let max = if s.binary() { self.choices.binary_max } else { self.choices.max_pool };
+                let kind = match max {
+                    MaxRule::Cross | MaxRule::ArgMax => Kind::Selection(s),
+                    MaxRule::Path | MaxRule::Shapley if attributed => {
+                        let share = if max == MaxRule::Path { maximum::path } else { maximum::shapley };
+                        Kind::ClosedForm(Box::new(Shared { members: s.members(), selection: s, share }))
+                    }
+                    MaxRule::Path | MaxRule::Shapley => Kind::Selection(s),
+                };
+                (kind, Some(max))
+            }
+            Structure::ClosedForm(c) => (Kind::ClosedForm(c), None),
+            Structure::Opaque { advice, forward } => {
+                ensure!(!attributed, UnsupportedOp, "has no exact rule: {advice}");
+                let Some(forward) = forward else {
+                    deeplift_graph::bail!(UnsupportedOp, "cannot be computed: {advice}")
+                };
+                (Kind::Forward(forward), None)
+            }
+            Structure::View => deeplift_graph::bail!(Internal, "a view is no step"),
+        })
     }
 
     fn feed(&self, structure: &Structure<T>, inputs: &[usize]) -> Feed {
@@ -192,147 +252,47 @@ impl<T: Precision> Compiler<'_, T> {
     }
 }
 
-/// Marks where differences and multipliers are split into parts, and which values on the example are kept.
-pub fn mark<T: Real>(steps: &mut [Step<T>], tensors: &mut Tensors, inputs: &[Input], target: usize) {
-    for step in steps.iter().rev() {
-        let out = step.output;
-        let net = step.splits_net();
-        match &step.kind {
-            Kind::Linear(..) => {
-                for &i in &step.inputs {
-                    tensors.parts[i] |= tensors.parts[out] && !net;
-                    tensors.split[i] |= tensors.split[out] && !net;
-                }
-            }
-            Kind::Elementwise(_, _, rule) => {
-                tensors.parts[step.inputs[0]] |= tensors.parts[out] || rule.splits();
-                tensors.split[step.inputs[0]] |= tensors.split[out] || rule.splits();
-            }
-            Kind::Selection(_) => {
-                tensors.parts[step.inputs[0]] |= tensors.parts[out];
-                tensors.split[step.inputs[0]] |= tensors.split[out];
-            }
-            Kind::ClosedForm(_) => {}
-        }
-    }
-    for i in inputs.iter().filter_map(|i| i.tensor) {
-        tensors.kept[i] = true;
-    }
-    tensors.kept[target] = true;
-    for step in steps.iter_mut() {
-        let out = step.output;
-        let apart = tensors.parts[out] || tensors.split[out];
-        let net = step.splits_net();
-        match &mut step.kind {
-            Kind::Linear(l, parts) => {
-                if apart {
-                    *parts = Some(l.parts());
-                    step.inputs.iter().for_each(|&i| tensors.kept[i] |= net);
-                }
-            }
-            Kind::ClosedForm(c) => {
-                step.inputs.iter().for_each(|&i| tensors.kept[i] = true);
-                tensors.kept[out] |= apart || c.reads_outputs();
-            }
-            Kind::Elementwise(..) | Kind::Selection(_) => tensors.kept[step.inputs[0]] = true,
-        }
-    }
+/// How a rule for maxima shares a window.
+type Share<T> = fn(&[T], &[T], bool, &mut [T], &mut maximum::Work);
+
+/// A maximum whose difference several members of a window share. A record holds a multiplier per member.
+struct Shared<T: Real> {
+    selection: Box<dyn Selection<T>>,
+    members: Members,
+    share: Share<T>,
 }
 
-/// Moves each ReLU that is the only reader of a fusable layer right behind it and lets the kernel apply it.
-pub fn fuse<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, target: usize) {
-    let mut readers = vec![vec![]; tensors.len.len()];
-    for (i, step) in steps.iter().enumerate() {
-        step.inputs.iter().for_each(|&t| readers[t].push(i));
+impl<T: Real> ClosedForm<T> for Shared<T> {
+    fn forward(&self, x: &[&[T]], y: &mut [T]) {
+        self.selection.forward(x[0], y);
     }
-    let mut relu_of = vec![None; steps.len()];
-    let mut moved = vec![false; steps.len()];
-    for (i, step) in steps.iter().enumerate() {
-        let out = step.output;
-        let fusable = matches!(&step.kind, Kind::Linear(l, _) if l.fused().is_some());
-        let whole = out != target && !tensors.parts[out] && !tensors.split[out];
-        if let ([r], true) = (&readers[out][..], fusable && whole) {
-            relu_of[i] = Some(*r);
-        }
-    }
-    for i in 0..steps.len() {
-        let Some(r) = relu_of[i] else { continue };
-        let relu = matches!(&steps[r].kind, Kind::Elementwise(f, _, rule) if f.is_relu() && !rule.splits());
-        steps[i].relu_fused = relu;
-        moved[r] |= relu;
-    }
-    let mut waiting: Vec<Option<Step<T>>> = steps.drain(..).map(Some).collect();
-    for i in 0..waiting.len() {
-        if moved[i] {
-            continue;
-        }
-        let Some(step) = waiting[i].take() else { continue };
-        let relu = relu_of[i].filter(|_| step.relu_fused).and_then(|r| waiting[r].take());
-        steps.push(step);
-        steps.extend(relu);
-    }
-}
 
-/// Assigns buffers from the lives of tensors in each pass.
-pub fn layout<T: Real>(steps: &[Step<T>], tensors: &Tensors, inputs: &[Input], target: usize) -> Layout {
-    let count = tensors.len.len();
-    let n = steps.len();
-    let mut born = vec![0; count];
-    let mut last_read = vec![0; count];
-    let mut hidden = vec![false; count];
-    for (i, step) in steps.iter().enumerate() {
-        born[step.output] = i;
-        step.inputs.iter().for_each(|&t| last_read[t] = i);
-        if step.relu_fused {
-            hidden[step.output] = true;
-        }
+    fn record_len(&self) -> usize {
+        self.members.index.len()
     }
-    for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.relu_fused) {
-        // The ReLU's output is written while the layer runs.
-        born[steps[i + 1].output] = i;
-        last_read[step.output] = i;
-    }
-    let is_input = |t: usize| inputs.iter().any(|i| i.tensor == Some(t));
-    let end = |t: usize| if is_input(t) || t == target { usize::MAX } else { last_read[t].max(born[t]) };
-    let life = |t: usize, end: usize| Some(Life { start: born[t], end, len: tensors.len[t] });
-    let each = |f: &dyn Fn(usize) -> Option<Life>| Assignment::new(&(0..count).map(f).collect::<Vec<_>>());
-    // Backwards a fused ReLU is a step of its own, at its own place.
-    let mut read_back = last_read.clone();
-    let mut born_back = born.clone();
-    for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.relu_fused) {
-        read_back[step.output] = i + 1;
-        born_back[steps[i + 1].output] = i + 1;
-    }
-    let back = |t: usize| {
-        let start = if t == target { 0 } else { n - 1 - read_back[t] };
-        let end = if is_input(t) { usize::MAX } else { n - 1 - born_back[t] };
-        Some(Life { start, end, len: tensors.len[t] })
-    };
-    Layout {
-        tape: each(&|t| life(t, if tensors.kept[t] { usize::MAX } else { end(t) })),
-        reference: each(&|t| if hidden[t] { None } else { life(t, end(t)) }),
-        parts: each(&|t| if tensors.parts[t] { life(t, end(t)) } else { None }),
-        multipliers: each(&back),
-        negative: each(&|t| if tensors.split[t] { back(t) } else { None }),
-        records: steps.iter().map(|s| record_lens(s, tensors)).collect(),
-        winners: steps
-            .iter()
-            .map(|s| if matches!(s.kind, Kind::Selection(_)) { tensors.len[s.output] } else { 0 })
-            .collect(),
-    }
-}
 
-fn record_lens<T: Real>(step: &Step<T>, tensors: &Tensors) -> (usize, usize) {
-    let (input, out) = (step.inputs[0], step.output);
-    let apart = |n: usize| if tensors.split[out] { n } else { 0 };
-    match &step.kind {
-        Kind::Linear(..) if step.splits_net() => (apart(tensors.len[input]), 0),
-        Kind::Linear(..) => (0, 0),
-        Kind::Elementwise(_, _, rule) => {
-            let n = tensors.len[input];
-            (n, if rule.splits() { n } else { 0 })
+    fn record(&self, x: &[&[T]], x0: &[&[T]], record: &mut [T]) {
+        let mut work = maximum::Work::default();
+        let (mut own, mut reference) = (vec![], vec![]);
+        for window in self.members.start.windows(2) {
+            let range = window[0] as usize..window[1] as usize;
+            let index = &self.members.index[range.clone()];
+            own.clear();
+            own.extend(index.iter().map(|&i| x[0][i as usize]));
+            reference.clear();
+            reference.extend(index.iter().map(|&i| x0[0][i as usize]));
+            (self.share)(&own, &reference, self.selection.largest(), &mut record[range], &mut work);
         }
-        Kind::Selection(_) => (tensors.len[out], 0),
-        Kind::ClosedForm(c) => (c.record_len(), apart(tensors.len[out])),
+    }
+
+    fn adjoint(&self, _port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
+        if !accumulate {
+            mx.fill(T::ZERO);
+        }
+        for (window, &my) in self.members.start.windows(2).zip(my) {
+            for k in window[0] as usize..window[1] as usize {
+                mx[self.members.index[k] as usize] += record[k] * my;
+            }
+        }
     }
 }

@@ -13,16 +13,25 @@ pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
     let flops: f64 = plan.steps.iter().map(flops).sum();
     let weights: usize = plan.steps.iter().map(weights).sum();
     let (pair, example) = plan.lane_bytes();
-    let complete = plan.policy.uses_reference()
-        && plan.steps.iter().all(|s| !matches!(&s.kind, Kind::Elementwise(_, _, r) if !r.is_complete()));
+    let complete = plan.points == 0 && plan.steps.iter().all(|s| !s.attributed || s.is_complete());
     let inputs = plan.inputs.iter().map(|i| {
-        json!({ "name": i.name, "shape": i.shape, "attributed": i.tensor.is_some(),
-                "channelAxisFound": i.letters.is_some(), "reordered": i.order.is_some() })
+        json!({ "name": i.name, "shape": i.shape,
+                "attributed": i.tensor.is_some_and(|t| plan.tensors.attributed[t]),
+                "channelAxisFound": i.letter_axis.is_some(), "reordered": i.order.is_some() })
     });
+    let layers = !plan.options.layers.is_empty();
+    let scored = plan.scored.iter().map(
+        |s| json!({ "name": s.name, "shape": s.shape, "letters": s.letter_axis.is_some(), "layer": layers }),
+    );
+    let targets = plan
+        .targets
+        .iter()
+        .zip(&plan.options.targets)
+        .map(|(t, given)| json!({ "tensor": given.tensor, "explained": t.name, "shape": t.shape }));
     json!({
         "inputs": inputs.collect::<Vec<_>>(),
-        "target": { "tensor": plan.tensors.name[plan.target], "shape": plan.tensors.shape[plan.target],
-                    "targets": plan.seeds.len() },
+        "scored": scored.collect::<Vec<_>>(),
+        "targets": targets.collect::<Vec<_>>(),
         "rule": plan.options.rule,
         "precision": if size_of::<T>() == 4 { "float32" } else { "float64" },
         "isa": Isa::active().name(),
@@ -38,27 +47,26 @@ pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
 }
 
 fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>) -> Value {
-    let (structure, rule) = match &s.kind {
-        Kind::Linear(l, _) => (
-            match l.kind() {
-                LinearKind::Convolution => "convolution",
-                LinearKind::Dense => "dense",
-                LinearKind::Transparent => "layout or scale",
-                LinearKind::Aggregate => "sum",
-            },
-            "linear",
-        ),
-        Kind::Elementwise(_, name, _) => ("element-wise", name.name()),
-        Kind::Selection(_) => ("selection", if plan.policy.uses_reference() { "cross" } else { "gradient" }),
-        Kind::ClosedForm(_) => {
-            ("closed form", if plan.policy.uses_reference() { "exact" } else { "gradient" })
-        }
+    let structure = match &s.kind {
+        Kind::Linear(l, _) => match l.kind() {
+            LinearKind::Convolution => "convolution",
+            LinearKind::Dense => "dense",
+            LinearKind::Transparent => "layout or scale",
+            LinearKind::Aggregate => "sum",
+        },
+        Kind::Elementwise(..) => "element-wise",
+        _ if s.max.is_some() => "selection",
+        Kind::Selection(_) => "selection",
+        Kind::ClosedForm(_) => "closed form",
+        Kind::Forward(_) => "computed only",
     };
     json!({
         "node": s.name,
         "op": s.op,
         "structure": structure,
-        "rule": rule,
+        "rule": s.applied(),
+        "complete": s.is_complete(),
+        "attributed": s.attributed,
         "fedBy": s.feed.map(|f| match f {
             Feed::Convolution => "convolution",
             Feed::Dense => "dense",

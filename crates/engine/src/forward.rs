@@ -115,5 +115,11 @@ pub(crate) fn evaluate<'a, T: Real>(
             let x: Vec<&[T]> = step.inputs.iter().map(|&t| &input(t)[..lanes * len[t]]).collect();
             c.forward_lanes(lanes, &x, &mut out[..lanes * n], scratch);
         }
+        Kind::Forward(f) => {
+            for l in 0..lanes {
+                let x: Vec<&[T]> = step.inputs.iter().map(|&t| lane(input(t), len[t], l)).collect();
+                f.forward(&x, lane_mut(out, n, l));
+            }
+        }
     }
 }

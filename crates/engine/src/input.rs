@@ -4,25 +4,40 @@ use deeplift_simd::Real;
 
 use crate::options::{Encoding, References};
 
-/// One input of the model.
+/// Where the values of a tensor as the caller sees it lie in the plan.
 #[derive(Clone, Debug)]
-pub struct Input {
+pub struct Site {
     /// Name in the file.
     pub name: String,
     /// Shape per example, as the caller sees it.
     pub shape: Vec<usize>,
     /// Elements per example.
     pub len: usize,
+    /// Axis of the four letters.
+    pub letter_axis: Option<usize>,
+    /// The plan's tensor; none if the targets do not depend on it.
+    pub tensor: Option<usize>,
+    /// For each element of the plan's tensor, the element of the caller's; none if they are the same.
+    pub order: Option<Vec<u32>>,
+}
+
+/// One input of the model.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its values.
+    pub site: Site,
     /// How examples arrive.
     pub encoding: Encoding,
     /// Where its references come from.
     pub references: References,
-    /// Extents before and after the axis of the four letters.
-    pub letters: Option<(usize, usize)>,
-    /// The plan's tensor; none if the target does not depend on the input.
-    pub tensor: Option<usize>,
-    /// For each element of the plan's tensor, the element of the caller's; none if they are the same.
-    pub order: Option<Vec<u32>>,
+}
+
+impl std::ops::Deref for Input {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 /// Letters of the alphabet.
@@ -38,30 +53,22 @@ impl Input {
         axis: Option<usize>,
     ) -> Result<Self> {
         let len = shape.iter().product();
-        let found = axis.or_else(|| letter_axis(&shape));
-        let letters = match found {
-            Some(a) if shape.get(a) == Some(&LETTERS) => {
-                Some((shape[..a].iter().product(), shape[a + 1..].iter().product()))
-            }
-            Some(a) => {
+        let letter_axis = match axis.or_else(|| letter_axis(&shape)) {
+            Some(a) if shape.get(a) != Some(&LETTERS) => {
                 bail!(InvalidOption, "axis {a} of input '{name}' of shape {shape:?} has not length {LETTERS}")
             }
-            None => None,
+            found => found,
         };
         let by_letter = encoding == Encoding::Codes
             || matches!(references, References::Background { .. } | References::Dinucleotide { .. });
         ensure!(
-            letters.is_some() || !by_letter,
+            letter_axis.is_some() || !by_letter,
             InvalidOption,
             "input '{name}' of shape {shape:?} has no axis of {LETTERS} letters, which sequences, background and \
              shuffled references need"
         );
-        Ok(Input { name: name.into(), shape, len, encoding, references, letters, tensor: None, order: None })
-    }
-
-    /// Positions of a sequence.
-    pub fn positions(&self) -> usize {
-        self.len / LETTERS
+        let site = Site { name: name.into(), shape, len, letter_axis, tensor: None, order: None };
+        Ok(Input { site, encoding, references })
     }
 
     /// Elements per example as they arrive.
@@ -71,10 +78,18 @@ impl Input {
             Encoding::Codes => self.positions(),
         }
     }
+}
+
+impl Site {
+    /// Positions of a sequence.
+    pub fn positions(&self) -> usize {
+        self.len / LETTERS
+    }
 
     /// Caller's element of a letter at a position.
     pub fn element(&self, position: usize, letter: usize) -> usize {
-        let (_, inner) = self.letters.expect("checked when the input was made");
+        let axis = self.letter_axis.expect("checked when the input was made");
+        let inner: usize = self.shape[axis + 1..].iter().product();
         (position / inner * LETTERS + letter) * inner + position % inner
     }
 
@@ -146,7 +161,7 @@ mod tests {
     #[test]
     fn arrange_and_restore_are_inverse() {
         let mut i = input(&[4, 2]);
-        i.order = Some(vec![0, 2, 4, 6, 1, 3, 5, 7]);
+        i.site.order = Some(vec![0, 2, 4, 6, 1, 3, 5, 7]);
         let values: Vec<f64> = (0..8).map(f64::from).collect();
         let (mut there, mut back) = (vec![0.0; 8], vec![0.0; 8]);
         i.arrange(&values, &mut there);

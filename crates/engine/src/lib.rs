@@ -4,7 +4,7 @@
 //!   lives in.
 //! * [`forward`] runs the example once, [`pairs`] each reference once, recording for every non-linear step the local
 //!   multipliers of the pair. References that serve all examples are run once per program.
-//! * [`backward`] carries multipliers from the target to the inputs through those records.
+//! * [`backward`] carries multipliers from the targets to what is scored through those records.
 //! * [`tile`] does this for a few examples at a time, [`score`] turns multipliers into scores, [`pool`] feeds threads.
 //!
 //! A *lane* is one example or one pair. No step mixes lanes, so a score never depends on what else is computed.
@@ -15,11 +15,15 @@ pub mod compile;
 pub mod describe;
 pub mod forward;
 pub mod input;
+mod mark;
 pub mod memory;
 pub mod options;
 pub mod pairs;
 pub mod plan;
 pub mod pool;
+mod prepare;
+mod profile;
 mod record;
 pub mod score;
+mod target;
 pub mod tile;

@@ -12,8 +12,29 @@ pub struct PlanOptions {
     pub channel_axis: Vec<Option<usize>>,
     /// What is explained.
     pub targets: Vec<Target>,
-    /// Rule name, or `genomics-default`.
+    /// Whether outputs behind a final sigmoid or softmax are explained at their logits.
+    #[serde(default)]
+    pub peel: bool,
+    /// Inner tensors that are scored in place of the inputs.
+    #[serde(default)]
+    pub layers: Vec<String>,
+    /// Rule name, `genomics-default` or `integrated-gradients`.
     pub rule: String,
+    /// Points on the path of integrated gradients.
+    #[serde(default)]
+    pub steps: Option<usize>,
+    /// Rules that other implementations have in place of the default ones.
+    #[serde(default)]
+    pub variants: Variants,
+    /// Averages with the reverse complement.
+    #[serde(default)]
+    pub reverse_complement: Option<ReverseComplement>,
+    /// Whether inputs with letters enter without their mean over letters (SEMANTICS 2.5).
+    #[serde(default)]
+    pub mean_normalised: bool,
+    /// Whether everything is kept that [`crate::trace`] looks at.
+    #[serde(default)]
+    pub trace: bool,
     /// Rules for nodes by name.
     #[serde(default)]
     pub overrides: Vec<Override>,
@@ -50,17 +71,81 @@ pub enum Encoding {
     Codes,
 }
 
-/// A scalar of one tensor.
-#[derive(Clone, Debug, Deserialize)]
+/// A scalar of one tensor: one value or a sum of values, or what a profile head says of it. With neither, the tensor has
+/// one value per example.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Target {
     pub tensor: String,
-    /// Flat index into the tensor of one example.
-    #[serde(default)]
-    pub index: Option<usize>,
+    pub index: Option<Place>,
+    /// The value here is taken off.
+    pub minus: Option<Place>,
+    /// Whether the mean of the tensor is taken off.
+    pub centred: bool,
     /// Weights over the flattened tensor of one example.
-    #[serde(default)]
     pub seed: Option<Vec<f64>>,
+    /// The tensor holds the logits of a profile.
+    pub profile: Option<ProfileWeights>,
+}
+
+/// Values of the tensor of one example.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// By its position in the flattened tensor.
+    Flat(usize),
+    /// By axis; values of several positions are summed.
+    Axes(Vec<Option<Select>>),
+}
+
+/// Positions along one axis.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Select {
+    /// One.
+    Index(usize),
+    /// From the first up to, not including, the second.
+    Range(usize, usize),
+}
+
+/// What the contributions of a profile head `Σ softmax(l - mean l) (l - mean l)` are multipliers of: the weights of the
+/// centred logits (SEMANTICS 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfileWeights {
+    /// The mean of the probabilities on example and reference: ChromBPNet's files.
+    Mean,
+    /// The probabilities on the example.
+    Input,
+    /// The probabilities on the reference.
+    Reference,
+    /// The head as a function, by the product rule and the softmax rule.
+    Full,
+    /// The head as a function, element by element: bpnet-lite.
+    BpnetLite,
+}
+
+/// Averaging with the reverse complement of inputs and references (SEMANTICS 2.6).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReverseComplement {
+    /// What is explained on the reverse strand, one per target.
+    pub targets: Vec<Target>,
+}
+
+/// Rules of other implementations (SEMANTICS 3.4), by name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Variants {
+    /// Maxima over windows and axes: `cross`, `path`, `shapley`, `argmax`.
+    pub max_pool: Option<String>,
+    /// Maxima of several tensors: `shapley`, `cross`, `path`.
+    pub binary_max: Option<String>,
+    /// `logmean`, `elementwise`, `decomposed`.
+    pub softmax: Option<String>,
+    /// `accurate`, `deeplift`, `captum`, `shap`, `tangermeme`.
+    pub near_zero: Option<String>,
 }
 
 /// A rule for nodes whose name matches a pattern.

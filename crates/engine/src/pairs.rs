@@ -3,7 +3,6 @@
 //! References that are the same for all examples were run before, on a tape of their own; then only records are made.
 use deeplift_graph::rule::Pair;
 use deeplift_kernels::{Epilogue, Scratch};
-use deeplift_rules::RuleName;
 use deeplift_simd::{AlignedVec, Real};
 
 use crate::forward::{evaluate, fused, lane, lane_mut, Tape};
@@ -121,7 +120,7 @@ impl<T: Real> Pairs<T> {
         let (step, relu) = (&plan.steps[i], &plan.steps[i + 1]);
         let (x, z, y) = (step.inputs[0], step.output, relu.output);
         let len = &plan.tensors.len;
-        let Kind::Elementwise(f, name, rule) = &relu.kind else { unreachable!("a ReLU is element-wise") };
+        let Kind::Elementwise(f, rule) = &relu.kind else { unreachable!("a ReLU is element-wise") };
         let slot = Self::slot(plan, y);
         let mut out = std::mem::take(&mut self.values[slot]);
         let kernel = fused(step);
@@ -129,12 +128,19 @@ impl<T: Real> Pairs<T> {
             let input = lane(&self.values[Self::slot(plan, x)], len[x], l);
             let out = lane_mut(&mut out, len[y], l);
             let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
-            let actual = r.x(z, l);
-            if *name == RuleName::Rescale {
-                let epilogue = Epilogue::ReluRatio { out, ratio: record, actual };
+            if rule.uses_reference() {
+                let epilogue = Epilogue::ReluRatio { out, ratio: record, actual: r.x(z, l) };
                 kernel.forward_with(input, epilogue, &mut self.scratch);
+                continue;
+            }
+            kernel.forward_with(input, Epilogue::Relu { out, pre: None }, &mut self.scratch);
+            if plan.points > 0 {
+                // The derivative at the pair's own point, which the output's sign tells.
+                for (m, &y) in record.iter_mut().zip(out.iter()) {
+                    *m = if y > T::ZERO { T::ONE } else { T::ZERO };
+                }
             } else {
-                kernel.forward_with(input, Epilogue::Relu { out, pre: None }, &mut self.scratch);
+                let actual = r.x(z, l);
                 let pair = Pair { x: actual, x0: actual, positive: &[], negative: &[] };
                 rule.local(f.as_ref(), &pair, record, &mut [], &mut self.work.rule);
             }

@@ -1,28 +1,33 @@
 //! The plan: what runs, in which order, into which buffer.
-use deeplift_graph::bind::{bind, InputShapes};
 use deeplift_graph::model::Model;
-use deeplift_graph::operator::{ClosedForm, Elementwise, Linear, LinearKind, Parts, Precision, Selection};
+use deeplift_graph::operator::{
+    ClosedForm, Elementwise, Evaluate, Linear, LinearKind, Parts, Precision, Selection,
+};
 use deeplift_graph::rule::Rule;
-use deeplift_graph::{bail, ensure, Graph, Result};
-use deeplift_ops::Operators;
-use deeplift_rules::{Feed, Policy, RuleName};
+use deeplift_graph::{bail, ensure, Result};
+use deeplift_rules::{Feed, MaxRule, RuleName};
 use deeplift_simd::Real;
 
-use crate::compile::{compile, fuse, layout, mark, Compiled};
-use crate::input::Input;
+use crate::compile::{compile, Compiled};
+use crate::input::{Input, Site};
+use crate::mark::{fuse, layout, mark};
 use crate::memory::Assignment;
 use crate::options::PlanOptions;
+use crate::prepare;
+use crate::target::PlanTarget;
 
 /// What a step computes.
 pub enum Kind<T: Real> {
     /// Affine; its positive and negative parts where multipliers or differences are split.
     Linear(Box<dyn Linear<T>>, Option<Parts<T>>),
     /// One function per element, under a rule.
-    Elementwise(Box<dyn Elementwise<T>>, RuleName, Box<dyn Rule<T>>),
+    Elementwise(Box<dyn Elementwise<T>>, Box<dyn Rule<T>>),
     /// Maximum or minimum.
     Selection(Box<dyn Selection<T>>),
     /// A closed-form rule.
     ClosedForm(Box<dyn ClosedForm<T>>),
+    /// Only computed: contributions do not pass it.
+    Forward(Box<dyn Evaluate<T>>),
 }
 
 /// One step of the plan. Tensors are numbered anew: views share the number of what they view.
@@ -33,10 +38,16 @@ pub struct Step<T: Real> {
     pub op: String,
     /// What it computes.
     pub kind: Kind<T>,
+    /// The rule of its node.
+    pub rule: RuleName,
+    /// How a maximum is shared.
+    pub max: Option<MaxRule>,
     /// Data inputs.
     pub inputs: Vec<usize>,
     /// Output.
     pub output: usize,
+    /// Whether contributions pass it.
+    pub attributed: bool,
     /// Whether the next step is a ReLU that the kernel applies as it stores.
     pub relu_fused: bool,
     /// What feeds the activation, where that mattered.
@@ -51,9 +62,32 @@ impl<T: Real> Step<T> {
             _ => false,
         }
     }
+
+    /// The rule that its multipliers follow.
+    pub fn applied(&self) -> &'static str {
+        match (&self.kind, self.max) {
+            (Kind::Forward(_), _) => "none",
+            (Kind::Linear(..), _) => "linear",
+            (Kind::Elementwise(..), _) => self.rule.name(),
+            _ if !self.rule.uses_reference() => RuleName::Gradient.name(),
+            (_, Some(max)) => max.name(),
+            _ => "exact",
+        }
+    }
+
+    /// Whether contributions into it sum to those out of it.
+    pub fn is_complete(&self) -> bool {
+        match &self.kind {
+            Kind::Linear(..) => true,
+            Kind::Forward(_) => false,
+            Kind::Elementwise(..) => self.rule.is_complete(),
+            _ => self.rule.uses_reference() && self.max != Some(MaxRule::ArgMax),
+        }
+    }
 }
 
 /// Per-tensor facts of a plan.
+#[derive(Default)]
 pub struct Tensors {
     /// Names for messages.
     pub name: Vec<String>,
@@ -67,6 +101,25 @@ pub struct Tensors {
     pub split: Vec<bool>,
     /// Whether the value on the example is kept for the pairs.
     pub kept: Vec<bool>,
+    /// Whether contributions flow to or through it.
+    pub attributed: Vec<bool>,
+    /// Whether the parts of its difference are the net difference by sign: scored tensors, and those that
+    /// contributions do not pass.
+    pub source: Vec<bool>,
+}
+
+impl Tensors {
+    /// Adds a tensor, of which nothing is split or kept yet.
+    pub fn push(&mut self, name: &str, shape: &[usize], attributed: bool) -> usize {
+        self.name.push(name.into());
+        self.len.push(shape.iter().product());
+        self.shape.push(shape.to_vec());
+        for marks in [&mut self.parts, &mut self.split, &mut self.kept, &mut self.source] {
+            marks.push(false);
+        }
+        self.attributed.push(attributed);
+        self.len.len() - 1
+    }
 }
 
 /// Buffers of the three passes.
@@ -93,22 +146,24 @@ pub struct Plan<T: Real> {
     pub steps: Vec<Step<T>>,
     /// Tensors of the steps.
     pub tensors: Tensors,
-    /// The model's inputs that the target depends on.
+    /// The model's inputs.
     pub inputs: Vec<Input>,
-    /// The tensor that is explained.
-    pub target: usize,
-    /// One row of weights over the target tensor per target.
-    pub seeds: Vec<Vec<f64>>,
+    /// What contributions belong to: the inputs, or inner tensors.
+    pub scored: Vec<Site>,
+    /// What is explained.
+    pub targets: Vec<PlanTarget>,
     /// Buffers.
     pub layout: Layout,
-    /// How rules were picked.
-    pub policy: Policy,
     /// The options it was made from.
     pub options: PlanOptions,
     /// Things the user should know.
     pub warnings: Vec<String>,
     /// References per example.
     pub references: usize,
+    /// Whether the rule of the plan compares with the reference; otherwise profile heads are derivatives too.
+    pub compares: bool,
+    /// Points on the path from each reference to the example (integrated gradients); 0 for all other rules.
+    pub points: usize,
     /// Pairs that go through a layer together.
     pub lanes: usize,
 }
@@ -117,41 +172,65 @@ impl<T: Precision> Plan<T> {
     /// Makes a plan.
     ///
     /// # Errors
-    /// Those of [`bind`], and `INVALID_OPTION` for targets, references or rules that do not fit the model.
+    /// Those of [`bind`], and `INVALID_OPTION` for targets, layers, references or rules that do not fit the model.
     pub fn new(model: &Model, options: PlanOptions) -> Result<Self> {
-        let overrides: Vec<_> = options.overrides.iter().map(|o| (o.node.clone(), o.rule.clone())).collect();
-        let policy = Policy::parse(&options.rule, &overrides)?;
-        let mut graph = bound(model, &options)?;
-        deeplift_graph::rewrites::canonicalise(&mut graph, &Operators).map_err(|e| e.at(&model.source))?;
-        let Compiled { mut steps, mut tensors, inputs, target, mut warnings } =
-            compile(&graph, model, &options, &policy).map_err(|e| e.at(&model.source))?;
-        let names: Vec<String> = steps.iter().map(|s| s.name.clone()).collect();
-        if let Some(p) = policy.unmatched(&names).first() {
+        let choices = prepare::choices(&options)?;
+        let inputs = prepare::inputs(model, &options)?;
+        let names = prepare::target_names(&options)?;
+        let bound = prepare::graph(model, &options, &inputs, &names).map_err(|e| e.at(&model.source))?;
+        let mut c = compile(&bound.graph, inputs, &bound.layers, &options, &choices)
+            .map_err(|e| e.at(&model.source))?;
+        let nodes: Vec<String> = c.steps.iter().map(|s| s.name.clone()).collect();
+        if let Some(p) = choices.policy.unmatched(&nodes).first() {
             bail!(InvalidOption, "rule override '{p}' matches no node");
         }
-        let seeds = seeds(&options, tensors.len[target])?;
-        let references = reference_count(&options)?;
-        mark(&mut steps, &mut tensors, &inputs, target);
-        fuse(&mut steps, &tensors, target);
-        let layout = layout(&steps, &tensors, &inputs, target);
-        if !policy.uses_reference() {
-            warnings.push("gradients do not sum to the difference of the output".into());
+        let targets = prepare::targets(&options, &names, &mut c, &bound)?;
+        let tensors: Vec<usize> = targets.iter().map(|t| t.tensor).collect();
+        let references = prepare::reference_count(&options)?;
+        mark(&mut c, &tensors);
+        if options.trace {
+            c.tensors.kept.fill(true);
+        } else {
+            let shown: Vec<usize> =
+                c.scored.iter().filter_map(|s| s.tensor).chain(tensors.iter().copied()).collect();
+            fuse(&mut c.steps, &c.tensors, &shown, choices.near);
         }
-        let mut plan = Plan {
+        let layout = layout(&c, &tensors, options.trace);
+        let points = prepare::points(&options)?;
+        let Compiled { steps, tensors, inputs, scored, mut warnings, .. } = c;
+        if points > 0 {
+            warnings
+                .push("integrated gradients sum to the difference of the output only approximately".into());
+        } else if let Some(s) = steps.iter().find(|s| s.attributed && !s.is_complete()) {
+            let rule = s.applied();
+            warnings.push(format!("contributions do not sum to the difference of the output (rule {rule})"));
+        }
+        let plan = Plan {
             steps,
             tensors,
             inputs,
-            target,
-            seeds,
+            scored,
+            targets,
             layout,
-            policy,
             options,
             warnings,
             references,
+            compares: choices.policy.compares(),
+            points,
             lanes: 1,
         };
-        plan.lanes = plan.choose_lanes()?;
-        Ok(plan)
+        let lanes = plan.choose_lanes()?;
+        Ok(Plan { lanes, ..plan })
+    }
+
+    /// Passes of references per example: for integrated gradients, that of the reference itself and one per point.
+    pub fn pairs(&self) -> usize {
+        self.references * (1 + self.points)
+    }
+
+    /// Strands that each example is scored on.
+    pub fn strands(&self) -> usize {
+        1 + usize::from(self.options.reverse_complement.is_some())
     }
 
     /// Bytes that one pair needs, and one example.
@@ -159,11 +238,11 @@ impl<T: Precision> Plan<T> {
         let l = &self.layout;
         let records: usize =
             l.records.iter().map(|r| r.0 + r.1).sum::<usize>() + l.winners.iter().sum::<usize>();
-        let inputs: usize = self.inputs.iter().map(|i| i.len).sum::<usize>() * (1 + self.seeds.len());
+        let inputs: usize = self.scored.iter().map(|i| i.len).sum::<usize>() * (1 + self.targets.len());
         let pair =
             l.reference.total() + l.parts.total() + l.multipliers.total() + l.negative.total() + records;
         let size = size_of::<T>();
-        ((pair + inputs) * size, (l.tape.total() + inputs * self.references) * size)
+        ((pair + inputs) * size, (l.tape.total() + inputs * self.pairs()) * size)
     }
 
     /// Pairs per pass: one where activations of a pair fill the cache anyway, more where weights are larger than
@@ -200,66 +279,4 @@ impl<T: Precision> Plan<T> {
         );
         Ok(wanted.min(room))
     }
-}
-
-/// Binds the model at the caller's shapes, each with a batch axis of 1.
-fn bound(model: &Model, options: &PlanOptions) -> Result<Graph> {
-    let mut shapes = InputShapes::new();
-    for i in &options.inputs {
-        let mut shape = vec![1];
-        shape.extend(&i.shape);
-        shapes.insert(i.name.clone(), shape);
-    }
-    let Some(first) = options.targets.first() else { bail!(InvalidOption, "no target is given") };
-    ensure!(
-        options.targets.iter().all(|t| t.tensor == first.tensor),
-        InvalidOption,
-        "all targets of one call must be in one tensor; '{}' and another were given",
-        first.tensor
-    );
-    bind(model, &Operators, &shapes, std::slice::from_ref(&first.tensor))
-}
-
-fn seeds(options: &PlanOptions, len: usize) -> Result<Vec<Vec<f64>>> {
-    let seed = |t: &crate::options::Target| match (&t.seed, t.index) {
-        (Some(s), _) => {
-            ensure!(
-                s.len() == len,
-                InvalidOption,
-                "the seed of target '{}' has {} values, the tensor has {len} per example",
-                t.tensor,
-                s.len()
-            );
-            Ok(s.clone())
-        }
-        (None, Some(i)) => {
-            ensure!(
-                i < len,
-                InvalidOption,
-                "index {i} of target '{}' is out of range: it has {len} values per example",
-                t.tensor
-            );
-            let mut s = vec![0.0; len];
-            s[i] = 1.0;
-            Ok(s)
-        }
-        (None, None) if len == 1 => Ok(vec![1.0]),
-        (None, None) => bail!(
-            InvalidOption,
-            "target '{}' has {len} values per example; give an index or a seed",
-            t.tensor
-        ),
-    };
-    options.targets.iter().map(seed).collect()
-}
-
-fn reference_count(options: &PlanOptions) -> Result<usize> {
-    let counts: Vec<usize> = options.references.iter().map(|r| r.count()).collect();
-    let most = counts.iter().copied().max().unwrap_or(0);
-    ensure!(
-        most >= 1 && counts.iter().all(|&c| c == 1 || c == most),
-        InvalidOption,
-        "inputs have {counts:?} references; each must have one, or the same number"
-    );
-    Ok(most)
 }

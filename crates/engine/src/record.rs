@@ -1,8 +1,9 @@
 //! Records: the local linear map of every non-linear step for one pair, and the parts of differences that RevealCancel
 //! needs.
 use deeplift_graph::operator::{Elementwise, Parts, Selection};
-use deeplift_graph::rule::{Pair, Rule};
+use deeplift_graph::rule::{Carry, Pair, Rule};
 use deeplift_kernels::{map, Scratch};
+use deeplift_rules::MaxRule;
 use deeplift_simd::{AlignedVec, Real};
 
 use crate::forward::{lane, lane_mut, Tape};
@@ -43,9 +44,26 @@ impl<T: Real> Records<'_, T> {
         self.plan.layout.parts.slot[tensor].expect("parts are planned for this tensor")
     }
 
+    /// The value that derivatives are taken at where a rule does not compare with the reference: the example, or for
+    /// integrated gradients the pair's own point on the path.
+    fn point<'b>(&'b self, own: &'b [AlignedVec<T>], tensor: usize, l: usize) -> &'b [T] {
+        if self.plan.points > 0 {
+            self.x0(own, tensor, l)
+        } else {
+            self.x(tensor, l)
+        }
+    }
+
     /// At the model's inputs the parts are the positive and negative differences (SEMANTICS 1.1).
     pub fn input_parts(&self, p: &mut Pairs<T>) {
-        for t in self.plan.inputs.iter().filter_map(|i| i.tensor).filter(|&t| self.plan.tensors.parts[t]) {
+        for t in self.plan.inputs.iter().filter_map(|i| i.tensor) {
+            self.source_parts(p, t);
+        }
+    }
+
+    /// Parts of a tensor at which they start.
+    fn source_parts(&self, p: &mut Pairs<T>, t: usize) {
+        if self.plan.tensors.source[t] && self.plan.tensors.parts[t] {
             self.net_parts(p, t, self.part_slot(t));
         }
     }
@@ -63,38 +81,59 @@ impl<T: Real> Records<'_, T> {
     /// Records one step.
     pub fn step(&self, p: &mut Pairs<T>, i: usize) {
         let (plan, step) = (self.plan, &self.plan.steps[i]);
-        let lanes = self.owners.len();
+        if step.attributed {
+            self.attributed(p, i);
+        }
+        self.source_parts(p, step.output);
+        debug_assert!(step.attributed || plan.tensors.source[step.output]);
+    }
+
+    fn attributed(&self, p: &mut Pairs<T>, i: usize) {
+        let step = &self.plan.steps[i];
         match &step.kind {
             Kind::Linear(_, parts) => self.linear(p, i, parts.as_ref()),
-            Kind::Elementwise(f, _, rule) => {
-                self.elementwise(p, i, f.as_ref(), rule.as_ref());
-                self.scale_parts(p, i, rule.splits());
+            Kind::Elementwise(f, rule) => {
+                if rule.carry() != Carry::Apply {
+                    self.elementwise(p, i, f.as_ref(), rule.as_ref());
+                }
+                if rule.is_complete() {
+                    self.scale_parts(p, i, rule.splits());
+                } else if self.made_here(step.output) {
+                    self.net_parts(p, step.output, self.part_slot(step.output));
+                }
             }
             Kind::Selection(s) => {
                 self.selection(p, i, s.as_ref());
                 self.route_parts(p, i);
             }
             Kind::ClosedForm(c) => {
-                for l in 0..lanes {
-                    let x: Vec<&[T]> = step.inputs.iter().map(|&t| self.x(t, l)).collect();
-                    let x0: Vec<&[T]> = step.inputs.iter().map(|&t| self.x0(&p.values, t, l)).collect();
+                for l in 0..self.owners.len() {
+                    let own = &p.values;
+                    let pair = |t: usize| match step.rule.uses_reference() {
+                        true => (self.x(t, l), self.x0(own, t, l)),
+                        false => (self.point(own, t, l), self.point(own, t, l)),
+                    };
+                    let (x, x0): (Vec<&[T]>, Vec<&[T]>) = step.inputs.iter().map(|&t| pair(t)).unzip();
                     let record = lane_mut(&mut p.records[i].0, c.record_len(), l);
-                    let paired = plan.policy.uses_reference();
-                    let x0 = if paired { &x0 } else { &x };
                     if c.reads_outputs() {
-                        let y = self.x(step.output, l);
-                        let y0 = if paired { self.x0(&p.values, step.output, l) } else { y };
-                        c.record_from_outputs(&x, x0, y, y0, record);
+                        let (y, y0) = pair(step.output);
+                        c.record_from_outputs(&x, &x0, y, y0, record);
                     } else {
-                        c.record(&x, x0, record);
+                        c.record(&x, &x0, record);
                     }
                 }
                 self.net_record(p, i, step.output, true);
-                if plan.tensors.parts[step.output] {
+                if self.made_here(step.output) {
                     self.net_parts(p, step.output, self.part_slot(step.output));
                 }
             }
+            Kind::Forward(_) => unreachable!("contributions do not pass what is only computed"),
         }
+    }
+
+    /// Whether the parts of a tensor come from those of what it is made of.
+    fn made_here(&self, t: usize) -> bool {
+        self.plan.tensors.parts[t] && !self.plan.tensors.source[t]
     }
 
     /// Keeps the net difference of a tensor where multipliers above it are split by its sign.
@@ -116,7 +155,7 @@ impl<T: Real> Records<'_, T> {
         if net {
             self.net_record(p, i, step.inputs[0], false);
         }
-        if !self.plan.tensors.parts[step.output] {
+        if !self.made_here(step.output) {
             return;
         }
         let lanes = self.owners.len();
@@ -164,7 +203,8 @@ impl<T: Real> Records<'_, T> {
                 (&[], &[])
             };
             let x0 = self.x0(&p.values, t, l);
-            let pair = Pair { x: self.x(t, l), x0, positive, negative };
+            let x = if rule.uses_reference() { self.x(t, l) } else { self.point(&p.values, t, l) };
+            let pair = Pair { x, x0, positive, negative };
             let second: &mut [T] = if rule.splits() { lane_mut(&mut record.1, n, l) } else { &mut [] };
             rule.local(f, &pair, lane_mut(&mut record.0, n, l), second, &mut p.work.rule);
         }
@@ -174,7 +214,7 @@ impl<T: Real> Records<'_, T> {
     /// Δy± of an element-wise step: each part times its multiplier; a negative multiplier swaps the parts.
     fn scale_parts(&self, p: &mut Pairs<T>, i: usize, splits: bool) {
         let step = &self.plan.steps[i];
-        if !self.plan.tensors.parts[step.output] {
+        if !self.made_here(step.output) {
             return;
         }
         let (from, to) = (self.part_slot(step.inputs[0]), self.part_slot(step.output));
@@ -197,18 +237,18 @@ impl<T: Real> Records<'_, T> {
         let (t, n) = (step.inputs[0], self.len(step.output));
         p.work.index.resize(n, 0);
         p.work.example.resize(n, 0);
+        let derivative = !step.rule.uses_reference() || step.max == Some(MaxRule::ArgMax);
         for l in 0..self.owners.len() {
-            let x = self.x(t, l);
-            let x0 = self.x0(&p.values, t, l);
             let m = lane_mut(&mut p.records[i].0, n, l);
             let winners = lane_mut(&mut p.winners[i], n, l);
-            if l == 0 || self.owners[l] != self.owners[l - 1] {
-                s.winners(x, &mut p.work.example);
-            }
-            if !self.plan.policy.uses_reference() {
-                winners.copy_from_slice(&p.work.example);
+            if derivative {
+                s.winners(self.point(&p.values, t, l), winners);
                 m.fill(T::ONE);
                 continue;
+            }
+            let (x, x0) = (self.x(t, l), self.x0(&p.values, t, l));
+            if l == 0 || self.owners[l] != self.owners[l - 1] {
+                s.winners(x, &mut p.work.example);
             }
             s.winners(x0, &mut p.work.index);
             let pairs = p.work.example.iter().zip(&p.work.index);
@@ -220,7 +260,7 @@ impl<T: Real> Records<'_, T> {
 
     fn route_parts(&self, p: &mut Pairs<T>, i: usize) {
         let step = &self.plan.steps[i];
-        if !self.plan.tensors.parts[step.output] {
+        if !self.made_here(step.output) {
             return;
         }
         let (t, n) = (step.inputs[0], self.len(step.output));

@@ -1,4 +1,5 @@
 //! Batches in, scores out: the unit of work that crosses the language boundary.
+use std::borrow::Cow;
 use std::sync::{Mutex, OnceLock};
 
 use deeplift_graph::model::Model;
@@ -8,7 +9,7 @@ use deeplift_kernels::{map, Scratch};
 use deeplift_simd::Real;
 
 use crate::forward::Tape;
-use crate::input::Input;
+use crate::input::{Input, Site};
 use crate::options::{Encoding, MultiplyBy, PlanOptions, References};
 use crate::pairs::Pairs;
 use crate::plan::Plan;
@@ -75,6 +76,8 @@ pub struct Scores<T> {
     pub per_reference: Vec<Vec<T>>,
     pub output: Vec<f64>,
     pub reference_output: Vec<f64>,
+    /// What contributions sum to.
+    pub delta: Vec<f64>,
     /// `|ΣC − Δ| / max(|Δ|, |f(x)|, |f(x⁰)|)`, summed in double precision (SEMANTICS 3.5).
     pub completeness: Vec<f64>,
 }
@@ -91,6 +94,7 @@ impl<T: Copy> Scores<T> {
         arrays(&mut self.per_reference, &part.per_reference);
         rows(&mut self.output, &part.output, start, examples);
         rows(&mut self.reference_output, &part.reference_output, start, examples);
+        rows(&mut self.delta, &part.delta, start, examples);
         rows(&mut self.completeness, &part.completeness, start, examples);
     }
 }
@@ -198,8 +202,15 @@ impl<T: Precision> Program<T> {
         Ok(())
     }
 
-    /// One example of one input, in the caller's order.
-    pub(crate) fn example(&self, i: usize, batch: &Batch, e: usize, out: &mut [T]) {
+    /// One example of one input on one strand, in the caller's order.
+    pub(crate) fn example(&self, i: usize, batch: &Batch, e: usize, strand: usize, out: &mut [T]) {
+        self.forward_strand(i, batch, e, out);
+        if strand == 1 {
+            out.reverse();
+        }
+    }
+
+    fn forward_strand(&self, i: usize, batch: &Batch, e: usize, out: &mut [T]) {
         let input = &self.plan.inputs[i];
         match &batch.inputs[i] {
             Values::Codes(c) => {
@@ -210,8 +221,16 @@ impl<T: Precision> Program<T> {
         }
     }
 
-    /// One reference of one example of one input, in the caller's order.
-    pub(crate) fn reference(&self, i: usize, batch: &Batch, e: usize, r: usize, out: &mut [T]) -> Result<()> {
+    /// One reference of one example of one input on one strand, in the caller's order. The reverse strand has the
+    /// reverse complements of the same references (SEMANTICS 2.6).
+    pub(crate) fn reference(
+        &self,
+        i: usize,
+        batch: &Batch,
+        (e, strand): (usize, usize),
+        r: usize,
+        out: &mut [T],
+    ) -> Result<()> {
         let input = &self.plan.inputs[i];
         match &input.references {
             References::Zeros => out.fill(T::ZERO),
@@ -222,7 +241,7 @@ impl<T: Precision> Program<T> {
                     }
                 }
             }
-            References::Itself => self.example(i, batch, e, out),
+            References::Itself => self.forward_strand(i, batch, e, out),
             References::Shared { count } => {
                 let all = self.shared[i].as_ref().expect("checked when the program was made");
                 out.copy_from_slice(&all[(r % count) * input.len..][..input.len]);
@@ -235,6 +254,9 @@ impl<T: Precision> Program<T> {
                 crate::tile::shuffled(input, batch, i, e, r % count, *seed, *unknown, out)?;
             }
         }
+        if strand == 1 {
+            out.reverse();
+        }
         Ok(())
     }
 
@@ -246,7 +268,8 @@ impl<T: Precision> Program<T> {
         };
         let (_, example) = plan.lane_bytes();
         let fits = (example * plan.references) as f64 <= plan.options.memory;
-        if !fits || !plan.inputs.iter().all(|i| same(&i.references)) {
+        let single = plan.points == 0 && plan.strands() == 1;
+        if !fits || !single || !plan.inputs.iter().all(|i| same(&i.references)) {
             return Ok(None);
         }
         if let Some(tape) = self.constant.get() {
@@ -257,7 +280,7 @@ impl<T: Precision> Program<T> {
             let Some(t) = input.tensor else { continue };
             let mut values = vec![T::ZERO; input.len];
             for r in 0..plan.references {
-                self.reference(i, batch, 0, r, &mut values)?;
+                self.reference(i, batch, (0, 0), r, &mut values)?;
                 input.arrange(&values, tape.input_mut(plan, t, r));
             }
         }
@@ -268,10 +291,10 @@ impl<T: Precision> Program<T> {
     /// Empty scores for a batch.
     pub(crate) fn allocate(&self, examples: usize) -> Scores<T> {
         let (plan, o) = (&self.plan, self.plan.options.outputs);
-        let rows = examples * plan.seeds.len();
+        let rows = examples * plan.targets.len();
         let arrays = |wanted: bool, rows: usize| -> Vec<Vec<T>> {
-            let inputs = plan.inputs.iter().filter(|_| wanted);
-            inputs.map(|i| vec![T::ZERO; rows * i.len]).collect()
+            let scored = plan.scored.iter().filter(|_| wanted);
+            scored.map(|s| vec![T::ZERO; rows * s.len]).collect()
         };
         Scores {
             contributions: arrays(o.contributions, rows),
@@ -280,6 +303,7 @@ impl<T: Precision> Program<T> {
             per_reference: arrays(o.per_reference, rows * plan.references),
             output: vec![0.0; rows],
             reference_output: vec![0.0; rows],
+            delta: vec![0.0; rows],
             completeness: vec![0.0; rows],
         }
     }
@@ -311,43 +335,53 @@ fn check_finite(values: &Values, each: usize, first: u64) -> Result<()> {
     Ok(())
 }
 
-/// Multipliers, references and outputs of all pairs of one example, in order of references.
-pub(crate) struct ExamplePairs<'a, T> {
-    /// `[input][reference]`: multipliers of all targets, in the plan's order.
-    pub multipliers: Vec<Vec<&'a [T]>>,
-    /// `[input][reference]`: the reference, in the plan's order.
+/// Everything of the pairs of one example on one strand, in order of references.
+pub(crate) struct ExamplePairs<'a, T: Clone> {
+    /// Lane of the tape.
+    pub at: usize,
+    /// `[scored][reference]`: multipliers of all targets, in the plan's order.
+    pub multipliers: Vec<Vec<Cow<'a, [T]>>>,
+    /// `[scored][reference]`: the value on the reference, in the plan's order.
     pub references: Vec<Vec<&'a [T]>>,
-    /// `[reference][target]`.
+    /// `[reference][target]`: outputs on references, and what contributions sum to.
     pub outputs: Vec<&'a [f64]>,
+    #[allow(missing_docs)]
+    pub deltas: Vec<&'a [f64]>,
 }
 
-/// Turns the pairs of lane `at` of the tape into row `at` of the scores; `example` names it in messages.
+/// Turns the pairs of an example on all its strands into row `row` of the scores; `example` names it in messages.
 pub(crate) fn finish<T: Precision>(
     program: &Program<T>,
     tape: &Tape<T>,
-    at: usize,
+    row: usize,
     example: u64,
-    pairs: &ExamplePairs<'_, T>,
+    strands: &[ExamplePairs<'_, T>],
     scores: &mut Scores<T>,
 ) -> Result<()> {
     let plan = &program.plan;
-    let targets = plan.seeds.len();
-    let count = plan.references as f64;
-    let value = tape.value(plan, plan.target, at);
-    for (k, seed) in plan.seeds.iter().enumerate() {
-        let output: f64 = seed.iter().zip(value).map(|(s, v)| s * v.to_f64()).sum();
-        let reference = pairs.outputs.iter().map(|o| o[k]).sum::<f64>() / count;
-        let mut total = 0.0;
-        for (i, input) in plan.inputs.iter().enumerate() {
-            let Some(t) = input.tensor else { continue };
-            let row = Row { input, x: tape.value(plan, t, at), pairs, i, k, targets, options: &plan.options };
-            total += row.write(at, scores);
+    let targets = plan.targets.len();
+    for (k, target) in plan.targets.iter().enumerate() {
+        let (mut output, mut reference, mut delta, mut total) = (0.0, 0.0, 0.0, 0.0);
+        for (strand, pairs) in strands.iter().enumerate() {
+            let mean = |all: &[&[f64]]| all.iter().map(|o| o[k]).sum::<f64>() / all.len() as f64;
+            output += target.weights[strand].value(tape.value(plan, target.tensor, pairs.at));
+            reference += mean(&pairs.outputs);
+            delta += mean(&pairs.deltas);
+            for (i, site) in plan.scored.iter().enumerate() {
+                let Some(t) = site.tensor else { continue };
+                let x = tape.value(plan, t, pairs.at);
+                let weight = T::from_f64(1.0 / (pairs.outputs.len() * strands.len()) as f64);
+                let row = Row { site, x, pairs, i, k, targets, strand, weight, options: &plan.options, row };
+                total += row.write(scores);
+            }
         }
-        let delta = output - reference;
+        let strands = strands.len() as f64;
+        let (output, reference, delta) = (output / strands, reference / strands, delta / strands);
         let scale = delta.abs().max(output.abs()).max(reference.abs()).max(1e-12);
-        let slot = at * targets + k;
+        let slot = row * targets + k;
         scores.output[slot] = output;
         scores.reference_output[slot] = reference;
+        scores.delta[slot] = delta;
         scores.completeness[slot] = (total - delta).abs() / scale;
         ensure!(
             scores.completeness[slot].is_finite(),
@@ -360,20 +394,24 @@ pub(crate) fn finish<T: Precision>(
     Ok(())
 }
 
-/// Scores of one example, one target, one input.
-struct Row<'a, T> {
-    input: &'a Input,
+/// Scores of one example on one strand, one target, one scored tensor; they are added to the row.
+struct Row<'a, T: Clone> {
+    site: &'a Site,
     x: &'a [T],
     pairs: &'a ExamplePairs<'a, T>,
     i: usize,
     k: usize,
     targets: usize,
+    strand: usize,
+    /// Of one reference on one strand.
+    weight: T,
     options: &'a PlanOptions,
+    row: usize,
 }
 
 impl<T: Real> Row<'_, T> {
     fn multipliers(&self, r: usize) -> &[T] {
-        &self.pairs.multipliers[self.i][r][self.k * self.input.len..][..self.input.len]
+        &self.pairs.multipliers[self.i][r][self.k * self.site.len..][..self.site.len]
     }
 
     fn contribution(&self, m: T, x: T, x0: T) -> T {
@@ -384,11 +422,10 @@ impl<T: Real> Row<'_, T> {
     }
 
     /// Writes every requested array; returns the sum of the contributions.
-    fn write(&self, e: usize, scores: &mut Scores<T>) -> f64 {
-        let (n, i) = (self.input.len, self.i);
+    fn write(&self, scores: &mut Scores<T>) -> f64 {
+        let (n, i) = (self.site.len, self.i);
         let references = &self.pairs.references[i];
-        let inverse = T::from_f64(1.0 / references.len() as f64);
-        let at = (e * self.targets + self.k) * n;
+        let at = (self.row * self.targets + self.k) * n;
         let mut sum = vec![T::ZERO; n];
         let mut one = vec![T::ZERO; n];
         for (r, x0) in references.iter().enumerate() {
@@ -397,44 +434,61 @@ impl<T: Real> Row<'_, T> {
                 sum[o] += one[o];
             }
             if let Some(out) = scores.per_reference.get_mut(i) {
-                let at = ((e * references.len() + r) * self.targets + self.k) * n;
-                self.input.restore(&one, &mut out[at..at + n]);
+                let at = ((self.row * references.len() + r) * self.targets + self.k) * n;
+                let share = self.weight * T::from_f64(references.len() as f64);
+                map::scale(share, &mut one);
+                self.place(&one, &mut out[at..at + n]);
             }
         }
-        map::scale(inverse, &mut sum);
-        let total = sum.iter().map(|s| s.to_f64()).sum();
+        map::scale(self.weight, &mut sum);
+        let total = sum.iter().map(|s| s.to_f64()).sum::<f64>();
         if let Some(out) = scores.contributions.get_mut(i) {
-            self.input.restore(&sum, &mut out[at..at + n]);
+            self.place(&sum, &mut out[at..at + n]);
         }
         if let Some(out) = scores.multipliers.get_mut(i) {
             self.mean(|m, _, sum| sum.iter_mut().zip(m).for_each(|(s, &m)| *s += m), &mut out[at..at + n]);
         }
-        if let (Some(out), true) = (scores.hypothetical.get_mut(i), self.input.letters.is_some()) {
+        if let (Some(out), true) = (scores.hypothetical.get_mut(i), self.site.letter_axis.is_some()) {
             self.mean(|m, x0, sum| self.hypothetical(m, x0, sum), &mut out[at..at + n]);
         }
         total
     }
 
+    /// Adds values in the plan's order to `out` in the caller's, where the reverse strand lies backwards.
+    fn place(&self, values: &[T], out: &mut [T]) {
+        if self.options.reverse_complement.is_none() {
+            return self.site.restore(values, out);
+        }
+        let mut ordered = vec![T::ZERO; values.len()];
+        self.site.restore(values, &mut ordered);
+        self.add(&mut ordered, out);
+    }
+
+    fn add(&self, ordered: &mut [T], out: &mut [T]) {
+        if self.strand == 1 {
+            ordered.reverse();
+        }
+        map::add_assign(out, ordered);
+    }
+
     /// The mean over references of what `add` adds, in the caller's order.
     fn mean(&self, add: impl Fn(&[T], &[T], &mut [T]), out: &mut [T]) {
-        let n = self.input.len;
+        let n = self.site.len;
         let references = &self.pairs.references[self.i];
         let (mut sum, mut m, mut x0) = (vec![T::ZERO; n], vec![T::ZERO; n], vec![T::ZERO; n]);
         for (r, reference) in references.iter().enumerate() {
-            self.input.restore(self.multipliers(r), &mut m);
-            self.input.restore(reference, &mut x0);
+            self.site.restore(self.multipliers(r), &mut m);
+            self.site.restore(reference, &mut x0);
             add(&m, &x0, &mut sum);
         }
-        let inverse = T::from_f64(1.0 / references.len() as f64);
-        for (o, s) in out.iter_mut().zip(sum) {
-            *o = s * inverse;
-        }
+        map::scale(self.weight, &mut sum);
+        self.add(&mut sum, out);
     }
 
     /// `m_b − Σ_c r_c m_c` for every letter `b` (SEMANTICS 2.4).
     fn hypothetical(&self, m: &[T], x0: &[T], sum: &mut [T]) {
-        for p in 0..self.input.positions() {
-            let at = [0, 1, 2, 3].map(|letter| self.input.element(p, letter));
+        for p in 0..self.site.positions() {
+            let at = [0, 1, 2, 3].map(|letter| self.site.element(p, letter));
             let base = at.iter().fold(T::ZERO, |b, &k| b + x0[k] * m[k]);
             for k in at {
                 sum[k] += m[k] - base;

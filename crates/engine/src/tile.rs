@@ -2,11 +2,13 @@
 //!
 //! Chunks of one tile may run on several threads. What they compute is kept apart per pair and summed in the order
 //! of the references at the end, so results do not depend on who computed what.
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use deeplift_graph::operator::Precision;
 use deeplift_graph::{bail, Error, Result};
+use deeplift_kernels::map;
 use deeplift_sequence::{dinucleotide_shuffle, NPolicy, ShuffleKey, ShuffleScratch};
 use deeplift_simd::Real;
 
@@ -28,6 +30,8 @@ pub struct ScoreJob<T: Real> {
     batch: Batch,
     /// Examples per tile.
     width: usize,
+    /// Lanes per example: one per strand.
+    strands: usize,
     next: AtomicUsize,
     active: Mutex<Vec<Arc<Tile<T>>>>,
     state: Mutex<State<T>>,
@@ -45,21 +49,32 @@ struct Tile<T: Real> {
     start: usize,
     examples: usize,
     tape: Tape<T>,
-    /// Pairs of each chunk: (example in the tile, reference).
-    chunks: Vec<Vec<(usize, usize)>>,
+    /// Pairs of each chunk.
+    chunks: Vec<Vec<Pair>>,
     next: AtomicUsize,
     left: AtomicUsize,
     results: Vec<Mutex<Option<Chunk<T>>>>,
 }
 
+/// One pass of a reference.
+#[derive(Clone, Copy)]
+struct Pair {
+    /// Lane of the tape: example of the tile, and strand.
+    lane: usize,
+    reference: usize,
+    /// 0 for the reference itself, `k + 1` for point `k` on the path of integrated gradients.
+    point: usize,
+}
+
 /// What a chunk leaves behind, pair by pair.
 struct Chunk<T> {
-    /// Per input `[pair][target][element]`.
+    /// Per scored tensor `[pair][target][element]`.
     multipliers: Vec<Vec<T>>,
-    /// Per input `[pair][element]`.
+    /// Per scored tensor `[pair][element]`.
     references: Vec<Vec<T>>,
-    /// `[pair][target]`.
+    /// `[pair][target]`: the output, and what contributions sum to.
     outputs: Vec<f64>,
+    deltas: Vec<f64>,
 }
 
 impl<T: Precision> ScoreJob<T> {
@@ -70,7 +85,8 @@ impl<T: Precision> ScoreJob<T> {
         cancelled: Box<dyn Fn() -> bool + Send + Sync>,
         done: Done<T>,
     ) -> Self {
-        let width = (program.plan.lanes / program.plan.references).max(1);
+        let strands = program.plan.strands();
+        let width = (program.plan.lanes / (program.plan.pairs() * strands)).max(1);
         let scores = program.allocate(batch.examples);
         let left = batch.examples.div_ceil(width);
         let state = Mutex::new(State { scores: Some(scores), left, done: Some(done) });
@@ -78,6 +94,7 @@ impl<T: Precision> ScoreJob<T> {
             program,
             batch,
             width,
+            strands,
             next: AtomicUsize::new(0),
             active: Mutex::default(),
             state,
@@ -102,20 +119,24 @@ impl<T: Precision> ScoreJob<T> {
         let examples = self.width.min(self.batch.examples - start);
         let plan = self.plan();
         let free = lock(&self.program.tapes).pop();
-        let mut tape = free.unwrap_or_else(|| Tape::new(plan, self.width));
+        let mut tape = free.unwrap_or_else(|| Tape::new(plan, self.width * self.strands));
+        let lanes = examples * self.strands;
         let mut pairs = self.take_pairs();
         for (i, input) in plan.inputs.iter().enumerate() {
             let Some(t) = input.tensor else { continue };
             let mut values = vec![T::ZERO; input.len];
-            for e in 0..examples {
-                self.program.example(i, &self.batch, start + e, &mut values);
-                input.arrange(&values, tape.input_mut(plan, t, e));
+            for lane in 0..lanes {
+                let (e, strand) = (start + lane / self.strands, lane % self.strands);
+                self.program.example(i, &self.batch, e, strand, &mut values);
+                input.arrange(&values, tape.input_mut(plan, t, lane));
             }
         }
-        tape.run(plan, examples, &mut pairs.scratch);
+        tape.run(plan, lanes, &mut pairs.scratch);
         lock(&self.program.pairs).push(pairs);
-        let all: Vec<(usize, usize)> =
-            (0..examples).flat_map(|e| (0..plan.references).map(move |r| (e, r))).collect();
+        let each = 1 + plan.points;
+        let pair = |lane, k| Pair { lane, reference: k / each, point: k % each };
+        let all: Vec<Pair> =
+            (0..lanes).flat_map(|lane| (0..plan.pairs()).map(move |k| pair(lane, k))).collect();
         let chunks: Vec<Vec<_>> = all.chunks(self.pair_lanes()).map(<[_]>::to_vec).collect();
         let n = chunks.len();
         let results = (0..n).map(|_| Mutex::new(None)).collect();
@@ -134,7 +155,7 @@ impl<T: Precision> ScoreJob<T> {
     }
 
     fn pair_lanes(&self) -> usize {
-        self.plan().lanes.max(self.width)
+        self.plan().lanes.max(self.width * self.strands)
     }
 
     fn take_pairs(&self) -> Pairs<T> {
@@ -165,104 +186,114 @@ impl<T: Precision> ScoreJob<T> {
         Ok(())
     }
 
-    fn chunk(&self, tile: &Tile<T>, wanted: &[(usize, usize)]) -> Result<Chunk<T>> {
+    fn chunk(&self, tile: &Tile<T>, wanted: &[Pair]) -> Result<Chunk<T>> {
         let plan = self.plan();
-        let targets = plan.seeds.len();
+        let targets = plan.targets.len();
         let mut pairs = self.take_pairs();
-        let mut references: Vec<Vec<T>> = vec![vec![]; plan.inputs.len()];
-        for (i, input) in plan.inputs.iter().enumerate() {
-            if input.tensor.is_none() {
-                continue;
-            }
-            let mut values = vec![T::ZERO; input.len];
-            references[i] = vec![T::ZERO; wanted.len() * input.len];
-            for (l, &(e, r)) in wanted.iter().enumerate() {
-                self.program.reference(i, &self.batch, tile.start + e, r, &mut values)?;
-                input.arrange(&values, &mut references[i][l * input.len..][..input.len]);
-            }
-        }
-        let owners: Vec<usize> = wanted.iter().map(|&(e, _)| e).collect();
-        let which: Vec<usize> = wanted.iter().map(|&(_, r)| r).collect();
+        let owners: Vec<usize> = wanted.iter().map(|p| p.lane).collect();
+        let which: Vec<usize> = wanted.iter().map(|p| p.reference).collect();
         let constant = self.program.constant_references(&self.batch)?;
         match constant {
             Some(tape) => pairs.record(plan, &tile.tape, &owners, tape, &which),
             None => {
-                self.write_references(&mut pairs, &references, wanted.len());
+                self.write_references(&mut pairs, tile, wanted)?;
                 pairs.run(plan, &tile.tape, &owners);
             }
         }
+        let mut references: Vec<Vec<T>> = vec![vec![]; plan.scored.len()];
+        for (site, values) in plan.scored.iter().zip(&mut references) {
+            let Some(t) = site.tensor else { continue };
+            for l in 0..wanted.len() {
+                values.extend_from_slice(self.on_reference(&pairs, constant, t, l, which[l]));
+            }
+        }
         let mut outputs = Vec::with_capacity(wanted.len() * targets);
-        for (l, &r) in which.iter().enumerate() {
-            let y = match constant {
-                Some(tape) => tape.value(plan, plan.target, r),
-                None => pairs.value(plan, plan.target, l),
-            };
-            let dot = |s: &Vec<f64>| s.iter().zip(y).map(|(s, v)| s * v.to_f64()).sum::<f64>();
-            outputs.extend(plan.seeds.iter().map(dot));
+        let mut deltas = Vec::with_capacity(wanted.len() * targets);
+        for (l, pair) in wanted.iter().enumerate() {
+            for target in &plan.targets {
+                let weights = &target.weights[pair.lane % self.strands];
+                let y0 = self.on_reference(&pairs, constant, target.tensor, l, pair.reference);
+                outputs.push(weights.value(y0));
+                deltas.push(weights.delta(tile.tape.value(plan, target.tensor, pair.lane), y0));
+            }
         }
         let mut multipliers: Vec<Vec<T>> =
-            plan.inputs.iter().map(|i| vec![T::ZERO; wanted.len() * targets * i.len]).collect();
-        for (k, seed) in plan.seeds.iter().enumerate() {
+            plan.scored.iter().map(|s| vec![T::ZERO; wanted.len() * targets * s.len]).collect();
+        for (k, target) in plan.targets.iter().enumerate() {
             self.ensure_running()?;
-            backward::run(plan, &mut pairs, wanted.len(), seed);
-            for (i, input) in plan.inputs.iter().enumerate() {
-                let Some(t) = input.tensor else { continue };
-                for (l, &(e, _)) in wanted.iter().enumerate() {
-                    let out = &mut multipliers[i][(l * targets + k) * input.len..][..input.len];
-                    let x0 = &references[i][l * input.len..][..input.len];
-                    backward::input_multipliers(plan, &pairs, t, l, (tile.tape.value(plan, t, e), x0), out);
+            let seed = |p: &Pairs<T>, l: usize, out: &mut [T]| {
+                let weights = &target.weights[wanted[l].lane % self.strands];
+                let y0 = self.on_reference(p, constant, target.tensor, l, which[l]);
+                let y = tile.tape.value(plan, target.tensor, wanted[l].lane);
+                match (plan.points > 0, plan.compares) {
+                    (true, _) => weights.seed(y0, y0, out),
+                    (false, true) => weights.seed(y, y0, out),
+                    (false, false) => weights.seed(y, y, out),
+                }
+            };
+            backward::run(plan, &mut pairs, wanted.len(), target.tensor, &seed);
+            for (i, site) in plan.scored.iter().enumerate() {
+                let Some(t) = site.tensor else { continue };
+                for (l, pair) in wanted.iter().enumerate() {
+                    let out = &mut multipliers[i][(l * targets + k) * site.len..][..site.len];
+                    let x0 = &references[i][l * site.len..][..site.len];
+                    let x = tile.tape.value(plan, t, pair.lane);
+                    backward::scored_multipliers(plan, &pairs, t, l, (x, x0), out);
                 }
             }
         }
         lock(&self.program.pairs).push(pairs);
-        Ok(Chunk { multipliers, references, outputs })
+        Ok(Chunk { multipliers, references, outputs, deltas })
     }
 
-    fn write_references(&self, pairs: &mut Pairs<T>, references: &[Vec<T>], lanes: usize) {
-        let plan = self.plan();
-        for (input, values) in plan.inputs.iter().zip(references) {
-            let Some(t) = input.tensor else { continue };
-            for l in 0..lanes {
-                pairs.input_mut(plan, t, l).copy_from_slice(&values[l * input.len..][..input.len]);
-            }
+    /// A tensor's value on the reference of pair `l`, which is reference `r`.
+    fn on_reference<'b>(
+        &self,
+        pairs: &'b Pairs<T>,
+        constant: Option<&'b Tape<T>>,
+        tensor: usize,
+        l: usize,
+        r: usize,
+    ) -> &'b [T] {
+        match constant {
+            Some(tape) => tape.value(self.plan(), tensor, r),
+            None => pairs.value(self.plan(), tensor, l),
         }
     }
 
-    fn finish_tile(&self, tile: &Arc<Tile<T>>) -> Result<()> {
+    /// References, or points between them and the example, as the inputs of the pairs.
+    fn write_references(&self, pairs: &mut Pairs<T>, tile: &Tile<T>, wanted: &[Pair]) -> Result<()> {
         let plan = self.plan();
-        let targets = plan.seeds.len();
+        for (i, input) in plan.inputs.iter().enumerate() {
+            let Some(t) = input.tensor else { continue };
+            let mut values = vec![T::ZERO; input.len];
+            for (l, pair) in wanted.iter().enumerate() {
+                let owner = (tile.start + pair.lane / self.strands, pair.lane % self.strands);
+                self.program.reference(i, &self.batch, owner, pair.reference, &mut values)?;
+                let own = pairs.input_mut(plan, t, l);
+                input.arrange(&values, own);
+                if pair.point > 0 {
+                    // The midpoint rule.
+                    let along = T::from_f64((pair.point as f64 - 0.5) / plan.points as f64);
+                    for (v, &x) in own.iter_mut().zip(tile.tape.value(plan, t, pair.lane)) {
+                        *v += along * (x - *v);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_tile(&self, tile: &Arc<Tile<T>>) -> Result<()> {
         let chunks: Vec<_> = tile.results.iter().map(lock).collect();
         let chunks: Vec<&Chunk<T>> = chunks.iter().filter_map(|c| c.as_ref()).collect();
-        let size = self.pair_lanes();
         // Scores are made apart and copied at the end, so that threads do not wait for each other's arithmetic.
         let mut part = self.program.allocate(tile.examples);
         for e in 0..tile.examples {
-            let own =
-                (0..plan.references).map(|r| e * plan.references + r).map(|p| (chunks[p / size], p % size));
-            let own: Vec<(&Chunk<T>, usize)> = own.collect();
-            let pairs = ExamplePairs {
-                multipliers: plan
-                    .inputs
-                    .iter()
-                    .enumerate()
-                    .map(|(i, input)| {
-                        let n = targets * input.len;
-                        own.iter().map(|(c, l)| &c.multipliers[i][l * n..][..n]).collect()
-                    })
-                    .collect(),
-                references: plan
-                    .inputs
-                    .iter()
-                    .enumerate()
-                    .map(|(i, input)| {
-                        let n = if input.tensor.is_some() { input.len } else { 0 };
-                        own.iter().map(|(c, l)| &c.references[i][l * n..][..n]).collect()
-                    })
-                    .collect(),
-                outputs: own.iter().map(|(c, l)| &c.outputs[l * targets..][..targets]).collect(),
-            };
+            let strands: Vec<ExamplePairs<'_, T>> =
+                (0..self.strands).map(|s| self.pairs_of(&chunks, e * self.strands + s)).collect();
             let example = self.batch.first + (tile.start + e) as u64;
-            finish(&self.program, &tile.tape, e, example, &pairs, &mut part)?;
+            finish(&self.program, &tile.tape, e, example, &strands, &mut part)?;
         }
         if let Some(scores) = &mut lock(&self.state).scores {
             scores.place(tile.start, tile.examples, &part);
@@ -270,6 +301,41 @@ impl<T: Precision> ScoreJob<T> {
         lock(&self.active).retain(|t| !Arc::ptr_eq(t, tile));
         self.tile_finished();
         Ok(())
+    }
+
+    /// The pairs of one lane of the tape.
+    fn pairs_of<'b>(&self, chunks: &[&'b Chunk<T>], at: usize) -> ExamplePairs<'b, T> {
+        let plan = self.plan();
+        let (targets, size, each) = (plan.targets.len(), self.pair_lanes(), 1 + plan.points);
+        let pair = |k: usize| {
+            let p = at * plan.pairs() + k;
+            (chunks[p / size], p % size)
+        };
+        let own: Vec<(&Chunk<T>, usize)> = (0..plan.references).map(|r| pair(r * each)).collect();
+        let multipliers = |i: usize, n: usize| {
+            let of = |(c, l): (&'b Chunk<T>, usize)| &c.multipliers[i][l * n..][..n];
+            let one = |r: usize| match plan.points {
+                0 => Cow::Borrowed(of(pair(r))),
+                points => Cow::Owned(mean((1..each).map(|k| of(pair(r * each + k))), n, points)),
+            };
+            (0..plan.references).map(one).collect()
+        };
+        let scored = || plan.scored.iter().enumerate();
+        let row = |all: fn(&'b Chunk<T>) -> &'b [f64]| {
+            own.iter().map(|&(c, l)| &all(c)[l * targets..][..targets]).collect()
+        };
+        ExamplePairs {
+            at,
+            multipliers: scored().map(|(i, site)| multipliers(i, targets * site.len)).collect(),
+            references: scored()
+                .map(|(i, site)| {
+                    let n = if site.tensor.is_some() { site.len } else { 0 };
+                    own.iter().map(|(c, l)| &c.references[i][l * n..][..n]).collect()
+                })
+                .collect(),
+            outputs: row(|c| &c.outputs),
+            deltas: row(|c| &c.deltas),
+        }
     }
 
     fn tile_finished(&self) {
@@ -330,6 +396,14 @@ impl<T: Precision> Job for ScoreJob<T> {
             done(Err(error));
         }
     }
+}
+
+/// The mean of vectors of length `n`.
+fn mean<'a, T: Real>(all: impl Iterator<Item = &'a [T]>, n: usize, count: usize) -> Vec<T> {
+    let mut sum = vec![T::ZERO; n];
+    all.for_each(|one| map::add_assign(&mut sum, one));
+    map::scale(T::from_f64(1.0 / count as f64), &mut sum);
+    sum
 }
 
 /// A lock that a panic elsewhere does not poison: the job it belonged to has failed already.

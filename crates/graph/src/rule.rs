@@ -16,6 +16,17 @@ pub struct Pair<'a, T> {
     pub negative: &'a [T],
 }
 
+/// How a multiplier `my` that arrives at a function meets its local multiplier `m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carry {
+    /// `m my`: the chain rule.
+    Product,
+    /// `m max(my, 0)`: only what raises the target passes.
+    Positive,
+    /// `f(my)`: the function itself is applied, without a local multiplier.
+    Apply,
+}
+
 /// A rule for non-linear functions of one variable.
 pub trait Rule<T: Real>: Send + Sync {
     /// The name users write.
@@ -31,9 +42,14 @@ pub trait Rule<T: Real>: Send + Sync {
         true
     }
 
+    /// How multipliers from above meet the local ones.
+    fn carry(&self) -> Carry {
+        Carry::Product
+    }
+
     /// Whether contributions sum to the difference of the output.
     fn is_complete(&self) -> bool {
-        self.uses_reference()
+        self.uses_reference() && self.carry() == Carry::Product
     }
 
     /// Local multipliers of one lane: `positive` alone, or both if the rule splits (`negative` is empty otherwise).

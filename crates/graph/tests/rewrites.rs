@@ -27,7 +27,7 @@ fn canonical(net: Net, shape: &[usize]) -> Graph {
     let shapes = InputShapes::from([("x".to_string(), shape.to_vec())]);
     let model = net.output("t").model().unwrap_or_else(|e| panic!("{e}"));
     let mut graph = bind(&model, &Operators, &shapes, &["t".to_string()]).unwrap_or_else(|e| panic!("{e}"));
-    canonicalise(&mut graph, &Operators).unwrap_or_else(|e| panic!("{e}"));
+    canonicalise(&mut graph, &Operators, &[]).unwrap_or_else(|e| panic!("{e}"));
     graph
 }
 

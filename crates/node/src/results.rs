@@ -44,6 +44,7 @@ fn arrays<T, V: ToNapiValue>(
 fn summaries<T>(env: &Env, o: &mut Object, s: &Scores<T>) -> Result<()> {
     o.set("output", Float64ArraySlice::copy_from(env, &s.output)?)?;
     o.set("referenceOutput", Float64ArraySlice::copy_from(env, &s.reference_output)?)?;
+    o.set("delta", Float64ArraySlice::copy_from(env, &s.delta)?)?;
     o.set("completeness", Float64ArraySlice::copy_from(env, &s.completeness)?)
 }
 

@@ -35,7 +35,7 @@ type Inputs = std::ops::RangeInclusive<usize>;
 /// Any number of inputs, none omitted.
 const ANY: Inputs = 1..=usize::MAX;
 
-/// Every operator, by its ONNX name, with the number of its inputs; `Dense` and `Composite` are made by rewrites.
+/// Every operator, by its ONNX name, with the number of its inputs; `Composite`, `Dense` and `Layer` are made by rewrites.
 pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Abs", 1..=1, unary::abs::build),
     ("Acos", 1..=1, unary::trigonometric::build),
@@ -85,6 +85,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("IsInf", 1..=1, unary::step::build_is_special),
     ("IsNaN", 1..=1, unary::step::build_is_special),
     ("LRN", 1..=1, norm::lrn::build),
+    ("Layer", 1..=1, layout::layer::build),
     ("LayerNormalization", 2..=3, norm::layer::build),
     ("LeakyRelu", 1..=1, unary::leaky_relu::build),
     ("Less", 2..=2, joint::compare::build),

@@ -2,8 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod gradient;
+pub mod guided;
+pub mod maximum;
+pub mod near_zero;
 pub mod policy;
 pub mod rescale;
 pub mod reveal_cancel;
 
+pub use maximum::MaxRule;
+pub use near_zero::NearZero;
 pub use policy::{Feed, Policy, RuleName};

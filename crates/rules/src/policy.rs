@@ -6,7 +6,11 @@ use deeplift_graph::rule::Rule;
 use deeplift_graph::{bail, Result};
 use deeplift_simd::Real;
 
-use crate::{gradient::Gradient, rescale::Rescale, reveal_cancel::RevealCancel};
+use crate::gradient::Gradient;
+use crate::guided::{DeconvNet, Guided};
+use crate::near_zero::NearZero;
+use crate::rescale::Rescale;
+use crate::reveal_cancel::RevealCancel;
 
 /// A rule, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,24 +21,51 @@ pub enum RuleName {
     RevealCancel,
     /// The derivative at the example.
     Gradient,
+    /// Guided backpropagation.
+    GuidedBackprop,
+    /// Guided backpropagation with the multipliers of Rescale.
+    GuidedBackpropRescale,
+    /// DeconvNet.
+    DeconvNet,
 }
 
 impl RuleName {
     /// All rules.
-    pub const ALL: [RuleName; 3] = [RuleName::Rescale, RuleName::RevealCancel, RuleName::Gradient];
+    pub const ALL: [RuleName; 6] = [
+        RuleName::Rescale,
+        RuleName::RevealCancel,
+        RuleName::Gradient,
+        RuleName::GuidedBackprop,
+        RuleName::GuidedBackpropRescale,
+        RuleName::DeconvNet,
+    ];
 
     /// The rule in one precision.
-    pub fn rule<T: Real>(self) -> Box<dyn Rule<T>> {
+    pub fn rule<T: Real>(self, near: NearZero) -> Box<dyn Rule<T>> {
         match self {
-            RuleName::Rescale => Box::new(Rescale),
+            RuleName::Rescale => Box::new(Rescale { near }),
             RuleName::RevealCancel => Box::new(RevealCancel),
             RuleName::Gradient => Box::new(Gradient),
+            RuleName::GuidedBackprop => Box::new(Guided { rescale: false }),
+            RuleName::GuidedBackpropRescale => Box::new(Guided { rescale: true }),
+            RuleName::DeconvNet => Box::new(DeconvNet),
         }
     }
 
     /// The name users write.
     pub fn name(self) -> &'static str {
-        self.rule::<f64>().name()
+        self.rule::<f64>(NearZero::Accurate).name()
+    }
+
+    /// Whether multipliers compare with the reference; otherwise operators that have no variants pass on their
+    /// derivative.
+    pub fn uses_reference(self) -> bool {
+        self.rule::<f64>(NearZero::Accurate).uses_reference()
+    }
+
+    /// Whether contributions sum to the difference of the output.
+    pub fn is_complete(self) -> bool {
+        self.rule::<f64>(NearZero::Accurate).is_complete()
     }
 
     fn parse(name: &str) -> Result<Self> {
@@ -44,7 +75,8 @@ impl RuleName {
                 let names: Vec<&str> = RuleName::ALL.iter().map(|r| r.name()).collect();
                 bail!(
                     InvalidOption,
-                    "no rule '{name}'; there are {} and {GENOMICS_DEFAULT}",
+                    "no rule '{name}'; there are {}, {GENOMICS_DEFAULT} and {INTEGRATED_GRADIENTS} (the last two for a whole \
+                     network)",
                     names.join(", ")
                 )
             }
@@ -53,6 +85,9 @@ impl RuleName {
 }
 
 const GENOMICS_DEFAULT: &str = "genomics-default";
+
+/// The mean of gradients along the straight path from reference to example: the gradient rule, run at several points.
+pub const INTEGRATED_GRADIENTS: &str = "integrated-gradients";
 
 /// What feeds an activation, seen through layout, bias and scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +115,11 @@ impl Policy {
     /// # Errors
     /// `INVALID_OPTION` with the names that exist.
     pub fn parse(default: &str, overrides: &[(String, String)]) -> Result<Self> {
-        let default = if default == GENOMICS_DEFAULT { None } else { Some(RuleName::parse(default)?) };
+        let default = match default {
+            GENOMICS_DEFAULT => None,
+            INTEGRATED_GRADIENTS => Some(RuleName::Gradient),
+            name => Some(RuleName::parse(name)?),
+        };
         let overrides = overrides
             .iter()
             .map(|(node, rule)| Ok((node.clone(), RuleName::parse(rule)?)))
@@ -88,7 +127,7 @@ impl Policy {
         Ok(Policy { default, overrides })
     }
 
-    /// The rule of the activation `node`, which `feed` feeds.
+    /// The rule of `node`, which `feed` feeds if it is an activation.
     pub fn pick(&self, node: &str, feed: Feed) -> RuleName {
         let chosen =
             self.overrides.iter().rev().find(|(pattern, _)| matches(pattern, node)).map(|(_, rule)| *rule);
@@ -103,9 +142,9 @@ impl Policy {
         self.default.is_none()
     }
 
-    /// The rule of structures that have no variants (selection, closed form): by pair, or the derivative.
-    pub fn uses_reference(&self) -> bool {
-        self.default != Some(RuleName::Gradient)
+    /// Whether the rule of the network as a whole compares with the reference.
+    pub fn compares(&self) -> bool {
+        self.default.is_none_or(RuleName::uses_reference)
     }
 
     /// Patterns that match none of `nodes`: typing errors.

@@ -1,10 +1,16 @@
-//! Rescale (paper section 3.5.2): `m = Δy/Δx`, the derivative in the limit, computed without cancellation.
+//! Rescale (paper section 3.5.2): `m = Δy/Δx`, the derivative in the limit, computed without cancellation unless
+//! another implementation is to be reproduced.
 use deeplift_graph::operator::Elementwise;
 use deeplift_graph::rule::{Pair, Rule};
 use deeplift_simd::Real;
 
+use crate::near_zero::NearZero;
+
 /// The Rescale rule.
-pub struct Rescale;
+pub struct Rescale {
+    /// Where example and reference are close.
+    pub near: NearZero,
+}
 
 impl<T: Real> Rule<T> for Rescale {
     fn name(&self) -> &'static str {
@@ -17,8 +23,8 @@ impl<T: Real> Rule<T> for Rescale {
         pair: &Pair<'_, T>,
         positive: &mut [T],
         _negative: &mut [T],
-        _work: &mut Vec<T>,
+        work: &mut Vec<T>,
     ) {
-        f.divided_difference(pair.x, pair.x0, positive);
+        self.near.quotient(f, pair, positive, work);
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use deeplift_engine::options::{
-    Encoding, InputOptions, MultiplyBy, Outputs, PlanOptions, Precision as Arithmetic, References, Target,
+    Encoding, InputOptions, MultiplyBy, Outputs, Place, PlanOptions, Precision as Arithmetic, References,
+    Target, Variants,
 };
 use deeplift_engine::pool::Pool;
 use deeplift_engine::score::{Batch, Program, Scores, Values};
@@ -30,6 +31,11 @@ impl Net {
         setup.options.references = vec![References::PerExample { count: 1 }; setup.x.len()];
         setup
     }
+}
+
+/// One value of a tensor.
+pub fn value(tensor: &str, index: usize) -> Target {
+    Target { tensor: tensor.into(), index: Some(Place::Flat(index)), ..Target::default() }
 }
 
 /// Everything of one scoring call.
@@ -61,8 +67,15 @@ impl Setup {
         let options = PlanOptions {
             inputs,
             channel_axis: vec![],
-            targets: vec![Target { tensor: target.into(), index: Some(0), seed: None }],
+            targets: vec![value(target, 0)],
+            peel: false,
+            layers: vec![],
             rule: "rescale".into(),
+            steps: None,
+            variants: Variants::default(),
+            reverse_complement: None,
+            mean_normalised: false,
+            trace: false,
             overrides: vec![],
             multiply_by: MultiplyBy::Difference,
             precision: Arithmetic::Float64,
@@ -82,7 +95,7 @@ impl Setup {
     /// One target per row of weights.
     pub fn seeds(mut self, seeds: Vec<Vec<f64>>) -> Self {
         let tensor = self.options.targets[0].tensor.clone();
-        let target = |seed| Target { tensor: tensor.clone(), index: None, seed: Some(seed) };
+        let target = |seed| Target { tensor: tensor.clone(), seed: Some(seed), ..Target::default() };
         self.options.targets = seeds.into_iter().map(target).collect();
         self
     }
@@ -103,9 +116,9 @@ impl Setup {
     pub fn target_len(&self) -> Result<usize> {
         let mut probe = self.clone();
         let tensor = self.options.targets[0].tensor.clone();
-        probe.options.targets = vec![Target { tensor, index: Some(0), seed: None }];
+        probe.options.targets = vec![value(&tensor, 0)];
         let program = probe.program::<f64>()?;
-        Ok(program.plan.seeds[0].len())
+        Ok(program.plan.tensors.len[program.plan.targets[0].tensor])
     }
 
     pub fn batch(&self) -> Batch {

@@ -1,11 +1,11 @@
 //! Files and options that cannot be right are refused at once, by name, without the memory that they ask for.
 use std::time::{Duration, Instant};
 
-use deeplift_engine::options::{Encoding, References, Target};
+use deeplift_engine::options::{Encoding, ProfileWeights, References, ReverseComplement};
 use deeplift_engine::score::Values;
 use deeplift_graph::{Code, Constant, Error};
 
-use crate::common::{float, int, ints, string, Net, Setup};
+use crate::common::{float, int, ints, string, value, Net, Setup};
 
 const HUGE: i64 = 1 << 40;
 
@@ -272,21 +272,43 @@ fn options_that_do_not_fit() {
     };
     let cases: Vec<(Error, Code, &str)> = vec![
         (with(|s| s.options.rule = "rescal".into()), Code::InvalidOption, "rescal"),
-        (with(|s| s.options.targets[0].index = Some(2)), Code::InvalidOption, "out of range"),
+        (with(|s| s.options.targets = vec![value("t", 2)]), Code::InvalidOption, "out of range"),
         (with(|s| s.options.targets[0].index = None), Code::InvalidOption, "2 values"),
         (with(|s| s.options.targets[0].seed = Some(vec![1.0])), Code::InvalidOption, "seed"),
         (with(|s| s.options.targets.clear()), Code::InvalidOption, "no target"),
         (
+            with(|s| s.options.targets[0].profile = Some(ProfileWeights::Mean)),
+            Code::InvalidOption,
+            "one of index",
+        ),
+        (
             with(|s| {
-                s.options.targets.push(Target {
-                    tensor: "h".into(),
-                    index: Some(0),
-                    ..s.options.targets[0].clone()
-                })
+                s.options.layers = vec!["h".into()];
+                s.options.reverse_complement = Some(ReverseComplement { targets: vec![value("t", 0)] });
             }),
             Code::InvalidOption,
-            "one tensor",
+            "sequences",
         ),
+        (with(|s| s.options.layers = vec!["z".into()]), Code::InvalidOption, "'z'"),
+        (
+            with(|s| {
+                s.options.layers = vec!["t".into()];
+                s.options.targets = vec![value("h", 0)];
+            }),
+            Code::InvalidOption,
+            "no target depends on layer 't'",
+        ),
+        (with(|s| s.options.steps = Some(5)), Code::InvalidOption, "integrated-gradients"),
+        (
+            with(|s| {
+                s.options.rule = "integrated-gradients".into();
+                s.options.steps = Some(0);
+            }),
+            Code::InvalidOption,
+            "0 steps",
+        ),
+        (with(|s| s.options.variants.max_pool = Some("max".into())), Code::InvalidOption, "shapley"),
+        (with(|s| s.options.variants.near_zero = Some("never".into())), Code::InvalidOption, "tangermeme"),
         (with(|s| s.options.inputs[0].shape = vec![5]), Code::InvalidInput, "'x'"),
         (with(|s| s.options.inputs[0].name = "y".into()), Code::InvalidInput, "'x'"),
         (with(|s| s.options.references.clear()), Code::InvalidOption, "references"),

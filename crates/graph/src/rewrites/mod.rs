@@ -8,18 +8,36 @@ use crate::wire::Attribute;
 mod canonical;
 mod compose;
 mod fold_affine;
+mod insert;
 mod layout;
+mod peel;
 mod shifted;
 
-/// Brings a freshly bound graph into the form that plans are made from.
-pub fn canonicalise(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
+pub use insert::{mark_layer, mean_normalise};
+pub use peel::Peeled;
+
+/// Brings a freshly bound graph into the form that plans are made from. Outputs that `peel` names are replaced by
+/// their logits; what was taken off each output is returned.
+///
+/// # Errors
+/// `INVALID_MODEL` naming a node that does not fit its inputs.
+pub fn canonicalise(
+    graph: &mut Graph,
+    registry: &dyn Registry,
+    peel: &[bool],
+) -> Result<Vec<Option<Peeled>>> {
     canonical::run(graph, registry)?;
     shifted::run(graph, registry)?;
+    let mut peeled = vec![];
+    for (at, &wanted) in peel.iter().enumerate() {
+        peeled.push(if wanted { peel::peel(graph, at) } else { None });
+    }
+    graph.remove_dead();
     compose::run(graph, registry)?;
     fold_affine::run(graph, registry)?;
     layout::run(graph, registry)?;
     graph.remove_dead();
-    Ok(())
+    Ok(peeled)
 }
 
 /// Attributes from pairs.

@@ -16,6 +16,7 @@ pub mod expand;
 pub mod flatten;
 pub mod gather;
 pub mod identity;
+pub mod layer;
 pub mod pad;
 pub mod reshape;
 pub mod slice;

@@ -26,6 +26,8 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
             (0..outputs as usize).map(|i| each.min(n.saturating_sub(i * each))).collect()
         }
     };
+    let read = cx.int("outputs", 0)?;
+    ensure!(read <= lengths.len() as i64, InvalidModel, "has {read} outputs for {} parts", lengths.len());
     let total = lengths.iter().try_fold(0usize, |sum, &l| sum.checked_add(l));
     ensure!(total == Some(n), InvalidModel, "parts {lengths:?} do not add up to {n}");
     let mut start = 0;

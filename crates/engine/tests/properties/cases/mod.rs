@@ -140,7 +140,7 @@ pub const DATA: &[(&[&str], Make)] = &[
 pub const PLAN_TIME: &[&str] = &["Constant", "ConstantOfShape", "Max", "Min", "Range", "Shape", "Size"];
 
 /// Operators that only rewrites write.
-pub const INTERNAL: &[&str] = &["Composite", "Dense"];
+pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer"];
 
 /// Names of all operators with a case.
 pub fn data_ops() -> impl Iterator<Item = &'static str> {
