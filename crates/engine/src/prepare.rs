@@ -150,7 +150,8 @@ pub(crate) fn targets<T: Precision>(
     c: &mut Compiled<T>,
     bound: &Bound,
 ) -> Result<Vec<PlanTarget>> {
-    for layer in c.scored.iter().filter(|s| s.tensor.is_none() && options.layers.contains(&s.name)) {
+    let idle = c.scored.iter().find(|s| s.tensor.is_none() && options.layers.contains(&s.name));
+    if let Some(layer) = idle {
         bail!(InvalidOption, "no target depends on layer '{}'", layer.name)
     }
     for (name, peeled) in names.iter().zip(&bound.peeled) {

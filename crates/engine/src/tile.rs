@@ -203,8 +203,8 @@ impl<T: Precision> ScoreJob<T> {
         let mut references: Vec<Vec<T>> = vec![vec![]; plan.scored.len()];
         for (site, values) in plan.scored.iter().zip(&mut references) {
             let Some(t) = site.tensor else { continue };
-            for l in 0..wanted.len() {
-                values.extend_from_slice(self.on_reference(&pairs, constant, t, l, which[l]));
+            for (l, &r) in which.iter().enumerate() {
+                values.extend_from_slice(self.on_reference(&pairs, constant, t, l, r));
             }
         }
         let mut outputs = Vec::with_capacity(wanted.len() * targets);
