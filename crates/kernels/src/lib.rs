@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod chunks;
+pub mod contract;
 pub mod conv;
 pub mod dense;
 pub mod epilogue;
@@ -26,6 +27,7 @@ mod scratch;
 pub mod softmax;
 mod standardise;
 
+pub use contract::Contraction;
 pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint};
 pub use dense::PackedDense;
 pub use epilogue::Epilogue;

@@ -179,3 +179,25 @@ pub fn log_sum_exp(line: &[f64]) -> f64 {
     }
     max + line.iter().map(|v| (v - max).exp()).sum::<f64>().ln()
 }
+
+/// Sum of products over named axes, see [`Contraction`](crate::Contraction): for every index of all axes, the product
+/// of the operands' elements is added to the output's.
+pub fn contraction(
+    sizes: &[usize],
+    operands: [(&[f64], &[Option<usize>]); 2],
+    (out, len): (&[Option<usize>], usize),
+) -> Vec<f64> {
+    let mut y = vec![0.0; len];
+    let at = |strides: &[Option<usize>], index: &[usize]| -> usize {
+        strides.iter().zip(index).map(|(s, i)| s.unwrap_or(0) * i).sum()
+    };
+    for mut flat in 0..sizes.iter().product::<usize>() {
+        let mut index = vec![0; sizes.len()];
+        for (i, n) in index.iter_mut().zip(sizes) {
+            (*i, flat) = (flat % n, flat / n);
+        }
+        let [(a, sa), (b, sb)] = operands;
+        y[at(out, &index)] += a[at(sa, &index)] * b[at(sb, &index)];
+    }
+    y
+}

@@ -10,6 +10,10 @@ pub struct Scratch<T: Real> {
     pub(crate) padded: AlignedVec<T>,
     /// Sums over the blocks of a long sum so far.
     pub(crate) sums: AlignedVec<T>,
+    /// Left operand of a contraction, in rows.
+    pub(crate) left: AlignedVec<T>,
+    /// Some columns of the right operand of a contraction.
+    pub(crate) panel: AlignedVec<T>,
     /// Products of the tiles of one row block.
     pub(crate) segments: Vec<Segment>,
     /// Tiles of one row block.
@@ -21,6 +25,8 @@ impl<T: Real> Default for Scratch<T> {
         Self {
             padded: AlignedVec::default(),
             sums: AlignedVec::default(),
+            left: AlignedVec::default(),
+            panel: AlignedVec::default(),
             segments: Vec::new(),
             jobs: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! Dense: `y = x W + b` over the last axis, the form that Gemm and MatMul with constant weights are rewritten to.
 use deeplift_graph::operator::{Linear, LinearKind, Parts};
-use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::{Epilogue, PackedDense, Scratch};
 use deeplift_simd::{Isa, Real};
 
@@ -34,81 +34,6 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     shape[last] = weights.shape[1];
     let rows = shape[..last].iter().product();
     Ok(Box::new(Dense { fact: Fact::data(shape, x.dtype), rows, weights, bias }))
-}
-
-/// Gemm and MatMul as the file has them: shapes are inferred here; those with constant weights become Dense.
-pub fn build_unresolved(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
-    let (a, b) = (cx.input(0)?, cx.input(1)?);
-    let (mut sa, mut sb) = (a.shape.clone(), b.shape.clone());
-    if cx.op == "Gemm" {
-        ensure!(sa.len() == 2 && sb.len() == 2, InvalidModel, "shapes {sa:?} and {sb:?} are not matrices");
-        if cx.int("transA", 0)? != 0 {
-            sa.swap(0, 1);
-        }
-        if cx.int("transB", 0)? != 0 {
-            sb.swap(0, 1);
-        }
-    }
-    ensure!(
-        !sa.is_empty() && sb.len() >= 2,
-        UnsupportedOp,
-        "a product of shapes {sa:?} and {sb:?} has no rule"
-    );
-    let (k, n) = (sb[sb.len() - 2], sb[sb.len() - 1]);
-    ensure!(sa.last() == Some(&k), InvalidModel, "shapes {sa:?} and {sb:?} do not fit");
-    let mut shape = if sb.len() == 2 {
-        sa[..sa.len() - 1].to_vec()
-    } else {
-        ensure!(sa.len() >= 2, UnsupportedOp, "a product of shapes {sa:?} and {sb:?} has no rule");
-        let mut s = deeplift_graph::broadcast::broadcast_shape(&sa[..sa.len() - 2], &sb[..sb.len() - 2])?;
-        s.push(sa[sa.len() - 2]);
-        s
-    };
-    shape.push(n);
-    deeplift_graph::constant::element_count(&shape)?;
-    let plain = !["transA", "transB", "alpha"].iter().any(|name| cx.attrs.contains_key(*name));
-    Ok(Box::new(Unresolved { fact: Fact::data(shape, a.dtype), plain }))
-}
-
-/// A product that is not (or not yet) one with constant weights.
-struct Unresolved {
-    fact: Fact,
-    /// Whether nothing but the product is asked for.
-    plain: bool,
-}
-
-impl Unresolved {
-    fn structure<T: Real>(&self) -> Result<Structure<T>> {
-        Ok(Structure::Opaque {
-            advice: "a product of two activations has no rule in this release; choose a target before it"
-                .into(),
-            forward: None,
-        })
-    }
-}
-
-impl Operator for Unresolved {
-    fn outputs(&self) -> Vec<Fact> {
-        vec![self.fact.clone()]
-    }
-
-    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
-        let (Some(a), Some(b)) = (inputs[0], inputs[1]) else { return Ok(None) };
-        if !self.plain || a.shape.len() != 2 || b.shape.len() != 2 || inputs.len() > 2 {
-            bail!(
-                UnsupportedOp,
-                "a product of constants of shapes {:?} and {:?} is not folded",
-                a.shape,
-                b.shape
-            )
-        }
-        let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1]);
-        let cell = |i: usize, j: usize| (0..k).map(|l| a.at(i * k + l) * b.at(l * n + j)).sum();
-        let values = (0..m * n).map(|i| cell(i / n, i % n)).collect();
-        Ok(Some(vec![crate::shape::as_dtype(Constant::f64(self.fact.shape.clone(), values), a.dtype)]))
-    }
-
-    structures!();
 }
 
 impl Dense {

@@ -11,10 +11,13 @@ mod concat;
 mod conv;
 mod dense;
 mod div;
+mod einsum;
+mod gemm;
 mod index_map;
 mod joint;
 mod layout;
 mod log_softmax;
+mod matmul;
 mod max_pool;
 mod mean;
 mod mul;
@@ -63,6 +66,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Dense", 3..=3, dense::build),
     ("Div", 2..=2, div::build),
     ("Dropout", 1..=3, layout::identity::build),
+    ("Einsum", ANY, einsum::build),
     ("Elu", 1..=1, unary::elu::build),
     ("Equal", 2..=2, joint::compare::build),
     ("Erf", 1..=1, unary::erf::build),
@@ -72,7 +76,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Floor", 1..=1, unary::step::build),
     ("Gather", 2..=2, layout::gather::build),
     ("Gelu", 1..=1, unary::gelu::build),
-    ("Gemm", 2..=3, dense::build_unresolved),
+    ("Gemm", 2..=3, gemm::build),
     ("GlobalAveragePool", 1..=1, reduce::global::build),
     ("GlobalMaxPool", 1..=1, reduce::global::build),
     ("Greater", 2..=2, joint::compare::build),
@@ -93,7 +97,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Log", 1..=1, unary::log::build),
     ("LogSoftmax", 1..=1, log_softmax::build),
     ("LpNormalization", 1..=1, norm::lp::build),
-    ("MatMul", 2..=2, dense::build_unresolved),
+    ("MatMul", 2..=2, matmul::build),
     ("Max", ANY, shape::extremum::build),
     ("MaxPool", 1..=1, max_pool::build),
     ("Mean", ANY, mean::build),

@@ -3,7 +3,7 @@
 //! | found | becomes |
 //! |---|---|
 //! | BatchNormalization (inference), Sub / Div by a constant, constant minus data, Neg | Mul and Add with a constant, the data first |
-//! | Gemm and MatMul with constant weights | Dense (weights `[in, out]`, bias) |
+//! | MatMul with a constant matrix | Dense (weights `[in, out]`, bias) |
 //! | Squeeze, Unsqueeze, Flatten, Identity, Dropout, Cast that keeps values | Reshape to a constant shape, or nothing |
 //! | Max, Min of data and a number | Clip |
 //! | GlobalAveragePool, GlobalMaxPool | ReduceMean, ReduceMax |
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::graph::{Attributes, Graph, Node, TensorId, INTERNAL_OPSET};
 use crate::operator::{Build, Registry};
 use crate::wire::Attribute;
-use crate::{ensure, Constant, Structure};
+use crate::{Constant, Structure};
 
 pub(super) fn run(graph: &mut Graph, registry: &dyn Registry) -> Result<()> {
     let old = std::mem::take(&mut graph.nodes);
@@ -33,7 +33,7 @@ fn rewrite(graph: &mut Graph, registry: &dyn Registry, node: &mut Node) -> Resul
     match emit.node.op.as_str() {
         "BatchNormalization" => emit.batch_norm(),
         "Sub" | "Div" | "Mul" | "Add" | "Sum" | "Neg" => emit.affine(),
-        "Gemm" | "MatMul" => emit.dense(),
+        "MatMul" => emit.dense(),
         "Max" | "Min" => emit.clip(),
         "Squeeze" | "Unsqueeze" | "Flatten" | "Reshape" => emit.reshape(),
         // A Cast that loses values is a step, not a view.
@@ -167,55 +167,15 @@ impl Emit<'_> {
     }
 
     fn dense(&mut self) -> Result<bool> {
-        let node = self.node;
-        let Some(w) = self.graph.constant(node.inputs[1]).cloned() else { return Ok(false) };
-        if w.shape.len() != 2 || self.graph.constant(node.inputs[0]).is_some() {
+        let inputs = self.node.inputs.clone();
+        let Some(w) = self.graph.constant(inputs[1]) else { return Ok(false) };
+        let spelled = self.node.attrs.contains_key("equation");
+        if w.shape.len() != 2 || spelled || self.graph.constant(inputs[0]).is_some() {
             return Ok(false);
         }
-        let facts = node.inputs.iter().map(|t| t.map(|t| self.graph.fact(t))).collect();
-        let cx =
-            Build { name: &node.name, op: &node.op, attrs: &node.attrs, opset: node.opset, inputs: facts };
-        let gemm = node.op == "Gemm";
-        let (trans_a, trans_b) = (cx.int("transA", 0)? != 0, cx.int("transB", 0)? != 0);
-        let (alpha, beta) = (cx.float("alpha", 1.0)?, cx.float("beta", 1.0)?);
-        if gemm && trans_a && self.graph.shape(node.inputs[0].expect("checked")).iter().all(|&d| d != 1) {
-            return Ok(false);
-        }
-        let bias = match cx.optional(2) {
-            Some(c) => match &c.constant {
-                Some(c) => Some(c.clone()),
-                None => return Ok(false),
-            },
-            None => None,
-        };
-        let w = if gemm && trans_b { w.transposed(&[1, 0]) } else { w };
-        let w = if alpha == 1.0 {
-            w
-        } else {
-            Constant::f64(w.shape.clone(), w.to_f64().into_iter().map(|v| v * alpha).collect())
-        };
         let outs = w.shape[1];
-        let bias = match bias {
-            None => vec![0.0; outs],
-            Some(c) => {
-                ensure!(
-                    c.len() == 1 || c.len() == outs,
-                    InvalidModel,
-                    "bias of shape {:?} does not fit {outs} outputs",
-                    c.shape
-                );
-                (0..outs).map(|i| beta * c.at(if c.len() == 1 { 0 } else { i })).collect()
-            }
-        };
-        let mut x = node.inputs[0];
-        if gemm && trans_a {
-            let [rows, cols] = self.graph.shape(x.expect("checked"))[..] else { return Ok(false) };
-            let to = self.constant(shape_constant(&[cols, rows]));
-            x = Some(self.push("Reshape", Attributes::new(), vec![x, to])?);
-        }
-        let w = self.constant(w);
-        let bias = self.constant(Constant::f64(vec![outs], bias));
-        self.push("Dense", Attributes::new(), vec![x, w, bias])?;
+        let bias = self.constant(Constant::f64(vec![outs], vec![0.0; outs]));
+        self.push("Dense", Attributes::new(), vec![inputs[0], inputs[1], bias])?;
         self.finish()
     }
 
