@@ -173,7 +173,8 @@ operators! {
     smooth: "Celu", "Elu", "Erf", "Exp", "Gelu", "Log", "Mish", "Neg", "Pow", "Reciprocal", "Selu", "Sigmoid",
         "Softplus", "Softsign", "Sqrt", "Swish", "Tanh";
     arithmetic: "Add", "Div", "Mean", "Mul", "Sub", "Sum", "Add", "Div", "Mul", "Sub", "Sum";
-    layers: "BatchNormalization", "Gemm", "MatMul";
+    layers: "BatchNormalization";
+    contractions: "Einsum", "Gemm", "MatMul", "Einsum", "Gemm", "MatMul";
     reductions: "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
         "ReduceProd", "ReduceSum", "ReduceSumSquare";
     normalisations: "GroupNormalization", "InstanceNormalization", "LRN", "LayerNormalization", "LpNormalization",

@@ -79,7 +79,7 @@ impl Product {
             [_, Some(c)] => linear(0, c),
             [Some(c), None] => linear(1, c),
             [None, None] => Structure::ClosedForm(Box::new(Bilinear {
-                lens: [self.lens[0], self.lens[1]],
+                lens: self.lens,
                 forward: self.contraction(0, 1, 2),
                 adjoints: [self.contraction(2, 1, 0), self.contraction(2, 0, 1)],
             })),
@@ -190,7 +190,8 @@ impl<T: Real> Linear<T> for Weighted<T> {
 
 /// The product of two activations. A record holds both operands' averages over example and reference.
 struct Bilinear {
-    lens: [usize; 2],
+    /// Elements of both operands and of the output.
+    lens: [usize; 3],
     forward: Contraction,
     /// Output and the other operand to each operand.
     adjoints: [Contraction; 2],
@@ -198,7 +199,7 @@ struct Bilinear {
 
 impl<T: Real> ClosedForm<T> for Bilinear {
     fn forward(&self, x: &[&[T]], y: &mut [T]) {
-        self.forward.run([x[0], x[1]], y, false, &mut Scratch::default());
+        self.forward_lanes(1, x, y, &mut Scratch::default());
     }
 
     fn record_len(&self) -> usize {
@@ -214,9 +215,37 @@ impl<T: Real> ClosedForm<T> for Bilinear {
     }
 
     fn adjoint(&self, port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
-        let (a, b) = record.split_at(self.lens[0]);
-        let other = if port == 0 { b } else { a };
-        self.adjoints[port].run([my, other], mx, accumulate, &mut Scratch::default());
+        self.adjoint_lanes(1, port, record, my, mx, accumulate, &mut Scratch::default());
+    }
+
+    fn forward_lanes(&self, lanes: usize, x: &[&[T]], y: &mut [T], scratch: &mut Scratch<T>) {
+        let [a, b] = [0, 1].map(|i| x[i].chunks_exact(self.lens[i]));
+        for ((a, b), y) in a.zip(b).zip(y.chunks_exact_mut(self.lens[2])).take(lanes) {
+            self.forward.run([a, b], y, false, scratch);
+        }
+    }
+
+    fn adjoint_lanes(
+        &self,
+        lanes: usize,
+        port: usize,
+        record: &[T],
+        my: &[T],
+        mx: &mut [T],
+        accumulate: bool,
+        scratch: &mut Scratch<T>,
+    ) {
+        let records = record.chunks_exact(self.lens[0] + self.lens[1]);
+        let outs = my.chunks_exact(self.lens[2]).zip(mx.chunks_exact_mut(self.lens[port]));
+        for (record, (my, mx)) in records.zip(outs).take(lanes) {
+            let (a, b) = record.split_at(self.lens[0]);
+            let other = if port == 0 { b } else { a };
+            self.adjoints[port].run([my, other], mx, accumulate, scratch);
+        }
+    }
+
+    fn flops(&self) -> f64 {
+        2.0 * self.forward.products() as f64
     }
 }
 

@@ -5,6 +5,7 @@ use crate::common::tensor::Tensor;
 use crate::common::Net;
 
 mod choices;
+mod contractions;
 mod moves;
 mod normalisations;
 mod pointwise;
@@ -92,8 +93,9 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["Pow"], pointwise::pow),
     (&["PRelu"], pointwise::prelu),
     (&["Add", "Div", "Mean", "Mul", "Sub", "Sum"], products::binary),
-    (&["Gemm"], products::gemm),
-    (&["MatMul"], products::matmul),
+    (&["Einsum"], contractions::einsum),
+    (&["Gemm"], contractions::gemm),
+    (&["MatMul"], contractions::matmul),
     (&["BatchNormalization"], products::batch_normalization),
     (
         &[

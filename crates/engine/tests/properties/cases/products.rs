@@ -1,8 +1,8 @@
-//! Sums, products and affine layers.
+//! Sums and products of elements.
 use super::Case;
 use crate::common::draw::Draw;
 use crate::common::tensor::{broadcast, Tensor};
-use crate::common::{float, int, Net};
+use crate::common::{float, Net};
 
 /// A shape that broadcasts against `shape`: axes of length 1, leading axes missing.
 pub(super) fn narrowed(d: &mut Draw, shape: &[usize], may_drop: bool) -> Vec<usize> {
@@ -52,43 +52,6 @@ pub fn binary(op: &str, d: &mut Draw) -> Case {
         })
     })
     .within(range.0, range.1)
-}
-
-pub fn gemm(_: &str, d: &mut Draw) -> Case {
-    let (k, n) = (d.int(1, 6), d.int(1, 6));
-    let (trans_b, biased) = (d.coin(), d.coin());
-    let (alpha, beta) = (d.pick(&[1.0, 0.7]), d.pick(&[1.0, -0.4]));
-    let shape = if trans_b { [n, k] } else { [k, n] };
-    let w = Tensor::new(&shape, d.reals(k * n, -1.0, 1.0));
-    let of = d.pick(&[vec![n], vec![1], vec![], vec![1, n]]);
-    let c = Tensor::new(&of, d.reals(of.iter().product(), -1.0, 1.0));
-    let attributes =
-        [int("transB", i64::from(trans_b)), float("alpha", alpha), float("beta", beta), int("transA", 0)];
-    let net = Net::new().weight("w", &shape, w.data.clone()).weight("c", &of, c.data.clone());
-    let net = net.node("Gemm", if biased { "a w c" } else { "a w" }, "y", attributes);
-    Case::new(net, vec![vec![1, k]], move |t| {
-        Tensor::from_fn(&[1, n], |i| {
-            let weight = |l: usize| if trans_b { w.at(&[i[1], l]) } else { w.at(&[l, i[1]]) };
-            let product: f64 = (0..k).map(|l| t[0].at(&[0, l]) * weight(l)).sum();
-            alpha * product + if biased { beta * c.spread(i) } else { 0.0 }
-        })
-    })
-}
-
-pub fn matmul(_: &str, d: &mut Draw) -> Case {
-    let axes = d.int(1, 3);
-    let shape = d.shape(axes, 4);
-    let (k, n) = (shape[axes], d.int(1, 5));
-    let w = Tensor::new(&[k, n], d.reals(k * n, -1.0, 1.0));
-    let net = Net::new().weight("w", &[k, n], w.data.clone()).node("MatMul", "a w", "y", []);
-    let mut out = shape.clone();
-    out[axes] = n;
-    Case::new(net, vec![shape], move |t| {
-        Tensor::from_fn(&out, |i| {
-            let row = |l: usize| [&i[..axes], &[l]].concat();
-            (0..k).map(|l| t[0].at(&row(l)) * w.at(&[l, i[axes]])).sum()
-        })
-    })
 }
 
 pub fn batch_normalization(_: &str, d: &mut Draw) -> Case {
