@@ -8,4 +8,6 @@ mod fused;
 mod laws;
 mod networks;
 mod operators;
+mod rules;
+mod targets;
 mod units;
