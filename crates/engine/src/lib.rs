@@ -27,4 +27,3 @@ mod record;
 pub mod score;
 mod target;
 pub mod tile;
-pub mod trace;

@@ -177,7 +177,7 @@ impl<T: Precision> Plan<T> {
         let choices = prepare::choices(&options)?;
         let inputs = prepare::inputs(model, &options)?;
         let names = prepare::target_names(&options)?;
-        let bound = prepare::graph(model, &options, &inputs, &names).map_err(|e| e.at(&model.source))?;
+        let bound = prepare::graph(model, &options, &inputs, &names)?;
         let mut c = compile(&bound.graph, inputs, &bound.layers, &options, &choices)
             .map_err(|e| e.at(&model.source))?;
         let nodes: Vec<String> = c.steps.iter().map(|s| s.name.clone()).collect();

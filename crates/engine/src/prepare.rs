@@ -3,7 +3,7 @@ use deeplift_graph::bind::{bind, InputShapes};
 use deeplift_graph::model::Model;
 use deeplift_graph::operator::Precision;
 use deeplift_graph::rewrites::{canonicalise, mark_layer, mean_normalise, Peeled};
-use deeplift_graph::{bail, ensure, Graph, Result, TensorId};
+use deeplift_graph::{bail, ensure, Error, Graph, Result, TensorId};
 use deeplift_ops::Operators;
 use deeplift_rules::policy::INTEGRATED_GRADIENTS;
 use deeplift_rules::Policy;
@@ -111,12 +111,14 @@ pub(crate) fn graph(
         shapes.insert(i.name.clone(), shape);
     }
     let wanted: Vec<String> = names.iter().chain(&options.layers).cloned().collect();
+    // Binding names the file itself.
     let mut graph = bind(model, &Operators, &shapes, &wanted)?;
+    let in_file = |e: Error| e.at(&model.source);
     let found = graph.outputs.split_off(names.len());
     let shapes = graph.outputs.iter().map(|&t| per_example(graph.shape(t)).to_vec()).collect();
     let mut layers = vec![];
     for (name, t) in options.layers.iter().zip(found) {
-        let marked = mark_layer(&mut graph, &Operators, t)?;
+        let marked = mark_layer(&mut graph, &Operators, t).map_err(in_file)?;
         let shape = per_example(graph.shape(t)).to_vec();
         let len = shape.iter().product();
         let site = Site { name: name.clone(), shape, len, letter_axis: None, tensor: None, order: None };
@@ -125,13 +127,13 @@ pub(crate) fn graph(
     if options.mean_normalised {
         for (input, &t) in inputs.iter().zip(&graph.inputs.clone()) {
             if let Some(axis) = input.letter_axis {
-                mean_normalise(&mut graph, &Operators, t, axis + 1)?;
+                mean_normalise(&mut graph, &Operators, t, axis + 1).map_err(in_file)?;
             }
         }
     }
     let peel: Vec<bool> =
         names.iter().map(|n| options.peel && model.outputs.iter().any(|o| o.name == *n)).collect();
-    let peeled = canonicalise(&mut graph, &Operators, &peel)?;
+    let peeled = canonicalise(&mut graph, &Operators, &peel).map_err(in_file)?;
     Ok(Bound { graph, layers, shapes, peeled })
 }
 

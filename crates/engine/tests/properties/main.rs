@@ -8,6 +8,5 @@ mod fused;
 mod laws;
 mod networks;
 mod operators;
-mod rules;
-mod targets;
+mod spellings;
 mod units;

@@ -10,7 +10,6 @@ mod moves;
 mod normalisations;
 mod pointwise;
 mod products;
-mod recurrent;
 mod reductions;
 mod windows;
 
@@ -121,7 +120,6 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["MovingSum", "Standardise"], normalisations::internal),
     (&["LogSoftmax", "Softmax"], reductions::softmax),
     (&["Dropout", "Identity"], moves::identity),
-    (&["GRU", "LSTM", "RNN"], recurrent::layer),
     (&["Flatten", "Reshape", "Squeeze", "Unsqueeze"], moves::reshape),
     (&["Concat"], moves::concat),
     (&["Expand"], moves::expand),
@@ -144,7 +142,7 @@ pub const DATA: &[(&[&str], Make)] = &[
 pub const PLAN_TIME: &[&str] = &["Constant", "ConstantOfShape", "Max", "Min", "Range", "Shape", "Size"];
 
 /// Operators that only rewrites write.
-pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer", "Recurrence"];
+pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer"];
 
 /// Names of all operators with a case.
 pub fn data_ops() -> impl Iterator<Item = &'static str> {
