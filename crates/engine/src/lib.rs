@@ -27,3 +27,4 @@ mod record;
 pub mod score;
 mod target;
 pub mod tile;
+pub mod trace;

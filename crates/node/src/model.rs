@@ -8,6 +8,7 @@ use deeplift_engine::options::{PlanOptions, Precision};
 use deeplift_engine::pool::Pool;
 use deeplift_engine::score::{Batch, Program, Values};
 use deeplift_engine::tile::{Done, ScoreJob};
+use deeplift_engine::trace::{trace, StepResidual};
 use deeplift_graph::model::{Model, Value};
 use deeplift_graph::{Code, Error};
 use napi::bindgen_prelude::*;
@@ -105,31 +106,39 @@ impl NativeModel {
         let shared: Vec<Option<Values>> =
             shared.iter().map(|s| s.as_ref().map(values).transpose()).collect::<Result<_>>()?;
         let (model, pool) = (self.model.clone(), self.pool.clone());
-        let (deferred, promise) = env.create_deferred()?;
         let make = move || {
-            Ok::<_, Error>(match options.precision {
+            Ok(match options.precision {
                 Precision::Float32 => AnyProgram::F32(Arc::new(Program::new(&model, options, &shared)?)),
                 Precision::Float64 => AnyProgram::F64(Arc::new(Program::new(&model, options, &shared)?)),
             })
         };
-        let run = move || {
-            let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
-                Err(Error::new(
-                    Code::Internal,
-                    "planning failed by a defect of this package; please report it",
-                ))
-            });
-            match made {
-                Ok(program) => {
-                    deferred.resolve(Box::new(move |_| Ok(NativePlan { program, pool })) as Resolver<_>)
-                }
-                Err(e) => deferred.reject(thrown(e)),
-            }
-        };
-        let spawned = std::thread::Builder::new().name("deeplift-plan".into()).spawn(run);
-        spawned.map_err(|e| misuse(format!("cannot start a thread: {e}")))?;
-        Ok(promise)
+        on_thread(env, "plan", make, move |program| NativePlan { program, pool })
     }
+}
+
+/// Runs work on a thread of its own and settles a promise with what `finish` makes of its result.
+fn on_thread<'e, W: Send + 'static, R: ToNapiValue + 'static>(
+    env: &'e Env,
+    what: &'static str,
+    work: impl FnOnce() -> std::result::Result<W, Error> + Send + 'static,
+    finish: impl FnOnce(W) -> R + Send + 'static,
+) -> Result<Object<'e>> {
+    let (deferred, promise) = env.create_deferred()?;
+    let run = move || {
+        let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::Internal,
+                format!("{what} failed by a defect of this package; please report it"),
+            ))
+        });
+        match done {
+            Ok(result) => deferred.resolve(Box::new(move |_| Ok(finish(result))) as Resolver<_>),
+            Err(e) => deferred.reject(thrown(e)),
+        }
+    };
+    let spawned = std::thread::Builder::new().name(format!("deeplift-{what}")).spawn(run);
+    spawned.map_err(|e| misuse(format!("cannot start a thread: {e}")))?;
+    Ok(promise)
 }
 
 /// Makes a JavaScript value on the JavaScript thread.
@@ -144,6 +153,32 @@ impl NativePlan {
             AnyProgram::F64(p) => describe(&p.plan),
         }
         .to_string()
+    }
+
+    /// Copies the batch and looks for the steps that lose completeness, on a thread of its own. JSON, worst first.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn trace<'e>(&self, env: &'e Env, batch: Object, cancel: &CancelToken) -> Result<Object<'e>> {
+        let batch = read_batch(&batch)?;
+        let token = cancel.cancelled.clone();
+        let program = self.program.clone();
+        match &program {
+            AnyProgram::F32(p) => p.check(&batch),
+            AnyProgram::F64(p) => p.check(&batch),
+        }
+        .map_err(thrown)?;
+        let make = move || {
+            let cancelled = || token.load(Ordering::Relaxed);
+            let steps = match &program {
+                AnyProgram::F32(p) => trace(p, &batch, &cancelled)?,
+                AnyProgram::F64(p) => trace(p, &batch, &cancelled)?,
+            };
+            let row = |s: &StepResidual| {
+                json!({ "node": s.node, "op": s.op, "rule": s.rule, "residual": s.residual,
+                        "relative": s.relative })
+            };
+            Ok(json!(steps.iter().map(row).collect::<Vec<_>>()).to_string())
+        };
+        on_thread(env, "trace", make, |text| text)
     }
 
     /// Copies the batch, queues it, and settles the promise from the thread that finishes it.

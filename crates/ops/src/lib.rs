@@ -23,6 +23,7 @@ mod mean;
 mod mul;
 mod norm;
 mod pool;
+mod recurrent;
 mod reduce;
 mod shape;
 mod softmax;
@@ -74,6 +75,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Expand", 2..=2, layout::expand::build),
     ("Flatten", 1..=1, layout::flatten::build),
     ("Floor", 1..=1, unary::step::build),
+    ("GRU", 3..=6, recurrent::build),
     ("Gather", 2..=2, layout::gather::build),
     ("Gelu", 1..=1, unary::gelu::build),
     ("Gemm", 2..=3, gemm::build),
@@ -89,6 +91,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("IsInf", 1..=1, unary::step::build_is_special),
     ("IsNaN", 1..=1, unary::step::build_is_special),
     ("LRN", 1..=1, norm::lrn::build),
+    ("LSTM", 3..=8, recurrent::build),
     ("Layer", 1..=1, layout::layer::build),
     ("LayerNormalization", 2..=3, norm::layer::build),
     ("LeakyRelu", 1..=1, unary::leaky_relu::build),
@@ -114,8 +117,10 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Pad", 1..=4, layout::pad::build),
     ("Pow", 2..=2, joint::pow::build),
     ("RMSNormalization", 2..=2, norm::layer::build_rms),
+    ("RNN", 3..=6, recurrent::build),
     ("Range", 3..=3, shape::range::build),
     ("Reciprocal", 1..=1, unary::reciprocal::build),
+    ("Recurrence", 3..=7, recurrent::recurrence::build),
     ("ReduceL1", 1..=2, reduce::composed::build_l1),
     ("ReduceL2", 1..=2, reduce::l2::build),
     ("ReduceLogSum", 1..=2, reduce::composed::build_log_sum),

@@ -8,5 +8,7 @@ mod fused;
 mod laws;
 mod networks;
 mod operators;
+mod rules;
 mod spellings;
+mod targets;
 mod units;

@@ -184,5 +184,6 @@ operators! {
     steps: "Cast", "CastLike", "Ceil", "Floor", "IsInf", "IsNaN", "Mod", "Round", "Shrink", "Sign";
     choices: "And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Where", "Where", "Xor";
     views: "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze";
+    recurrent: "GRU", "LSTM", "RNN";
     moves: "Concat", "Expand", "Gather", "Pad", "Slice", "Split", "Tile", "Transpose";
 }

@@ -10,6 +10,7 @@ mod moves;
 mod normalisations;
 mod pointwise;
 mod products;
+mod recurrent;
 mod reductions;
 mod windows;
 
@@ -120,6 +121,7 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["MovingSum", "Standardise"], normalisations::internal),
     (&["LogSoftmax", "Softmax"], reductions::softmax),
     (&["Dropout", "Identity"], moves::identity),
+    (&["GRU", "LSTM", "RNN"], recurrent::layer),
     (&["Flatten", "Reshape", "Squeeze", "Unsqueeze"], moves::reshape),
     (&["Concat"], moves::concat),
     (&["Expand"], moves::expand),
@@ -142,7 +144,7 @@ pub const DATA: &[(&[&str], Make)] = &[
 pub const PLAN_TIME: &[&str] = &["Constant", "ConstantOfShape", "Max", "Min", "Range", "Shape", "Size"];
 
 /// Operators that only rewrites write.
-pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer"];
+pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer", "Recurrence"];
 
 /// Names of all operators with a case.
 pub fn data_ops() -> impl Iterator<Item = &'static str> {
