@@ -5,7 +5,8 @@
 //! * [`forward`] runs the example once, [`pairs`] each reference once, recording for every non-linear step the local
 //!   multipliers of the pair. References that serve all examples are run once per program.
 //! * [`backward`] carries multipliers from the targets to what is scored through those records.
-//! * [`tile`] does this for a few examples at a time, [`score`] turns multipliers into scores, [`pool`] feeds threads.
+//! * [`tile`] does this for a few examples at a time, `finish` turns multipliers into [`score::Scores`], [`pool`] feeds
+//!   threads; [`trace`] looks for the steps that lose completeness.
 //!
 //! A *lane* is one example or one pair. No step mixes lanes, so a score never depends on what else is computed.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@
 pub mod backward;
 pub mod compile;
 pub mod describe;
+mod finish;
 pub mod forward;
 pub mod input;
 mod mark;

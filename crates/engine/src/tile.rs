@@ -13,13 +13,14 @@ use deeplift_sequence::{dinucleotide_shuffle, NPolicy, ShuffleKey, ShuffleScratc
 use deeplift_simd::Real;
 
 use crate::backward;
+use crate::finish::{finish, ExamplePairs};
 use crate::forward::Tape;
 use crate::input::Input;
 use crate::options::Unknown;
 use crate::pairs::Pairs;
 use crate::plan::Plan;
 use crate::pool::{Job, Progress, Signal};
-use crate::score::{finish, Batch, ExamplePairs, Program, Scores, Values};
+use crate::score::{Batch, Program, Scores, Values};
 
 /// What is told when a batch is done.
 pub type Done<T> = Box<dyn FnOnce(Result<Scores<T>>) + Send>;
