@@ -5,6 +5,7 @@
 use deeplift_graph::{bail, ensure, Build, Operator, Registry, Result};
 
 mod add;
+mod attention;
 mod average_pool;
 mod composite;
 mod concat;
@@ -25,6 +26,7 @@ mod norm;
 mod pool;
 mod recurrent;
 mod reduce;
+mod rotary_embedding;
 mod shape;
 mod softmax;
 mod sub;
@@ -50,6 +52,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Asinh", 1..=1, unary::trigonometric::build),
     ("Atan", 1..=1, unary::trigonometric::build),
     ("Atanh", 1..=1, unary::trigonometric::build),
+    ("Attention", 3..=7, attention::build),
     ("AveragePool", 1..=1, average_pool::build),
     ("BatchNormalization", 5..=5, layout::batch_normalization::build),
     ("Cast", 1..=1, layout::cast::build),
@@ -133,6 +136,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("ReduceSumSquare", 1..=2, reduce::composed::build_sum_square),
     ("Relu", 1..=1, unary::relu::build),
     ("Reshape", 2..=2, layout::reshape::build),
+    ("RotaryEmbedding", 3..=4, rotary_embedding::build),
     ("Round", 1..=1, unary::step::build),
     ("Selu", 1..=1, unary::selu::build),
     ("Shape", 1..=1, shape::shape_of::build),

@@ -174,6 +174,7 @@ operators! {
         "Softplus", "Softsign", "Sqrt", "Swish", "Tanh";
     arithmetic: "Add", "Div", "Mean", "Mul", "Sub", "Sum", "Add", "Div", "Mul", "Sub", "Sum";
     layers: "BatchNormalization";
+    attention: "Attention", "RotaryEmbedding", "Attention";
     contractions: "Einsum", "Gemm", "MatMul", "Einsum", "Gemm", "MatMul";
     reductions: "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
         "ReduceProd", "ReduceSum", "ReduceSumSquare";

@@ -4,6 +4,7 @@ use crate::common::draw::Draw;
 use crate::common::tensor::Tensor;
 use crate::common::Net;
 
+mod attention;
 mod choices;
 mod contractions;
 mod moves;
@@ -94,6 +95,8 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["Pow"], pointwise::pow),
     (&["PRelu"], pointwise::prelu),
     (&["Add", "Div", "Mean", "Mul", "Sub", "Sum"], products::binary),
+    (&["Attention"], attention::attention),
+    (&["RotaryEmbedding"], attention::rotary),
     (&["Einsum"], contractions::einsum),
     (&["Gemm"], contractions::gemm),
     (&["MatMul"], contractions::matmul),
