@@ -82,7 +82,7 @@ impl Rotary {
     fn pair(&self, i: usize) -> (usize, bool) {
         let half = self.turned / 2;
         match (self.interleaved, i < half) {
-            (true, _) => (i ^ 1, i % 2 == 0),
+            (true, _) => (i ^ 1, i.is_multiple_of(2)),
             (false, first) => (if first { i + half } else { i - half }, first),
         }
     }
