@@ -194,15 +194,17 @@ impl<'a> Binder<'a> {
                 f.shape
             );
         }
+        if operator.outputs().iter().all(Fact::is_empty) {
+            // Nothing is known of its values because there are none: a constant, whatever it is computed from.
+            let empty = |f: Fact| self.graph.add_constant(call.name, Constant::empty(f.shape, f.dtype));
+            return Ok(operator.outputs().into_iter().map(empty).map(Some).collect());
+        }
         let constants: Vec<Option<&Constant>> = call.inputs.iter().map(|&t| self.graph.constant(t)).collect();
         let constant = call.inputs.iter().zip(&constants).all(|(t, c)| t.is_none() || c.is_some());
         if constant || operator.folds_shapes() {
             if let Some(values) = operator.fold(&constants)? {
                 return Ok(values.into_iter().map(|v| Some(self.graph.add_constant(call.name, v))).collect());
             }
-        }
-        for f in operator.outputs() {
-            ensure!(!f.is_empty(), UnsupportedModel, "an output of shape {:?} has no element", f.shape);
         }
         if let Some(expansion) = operator.expand()? {
             return self.expansion(&call, operator.as_ref(), expansion);

@@ -158,6 +158,18 @@ impl Constant {
         Constant { shape, dtype: DType::Bool, data: Data::Bool(Arc::new(values)) }
     }
 
+    /// A constant of a shape without elements.
+    pub fn empty(shape: Vec<usize>, dtype: DType) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), 0);
+        let data = match dtype {
+            DType::F64 => Data::F64(Arc::default()),
+            DType::F32 | DType::F16 | DType::BF16 => Data::F32(Arc::default()),
+            DType::Bool => Data::Bool(Arc::default()),
+            DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::U8 => Data::I64(Arc::default()),
+        };
+        Constant { shape, dtype, data }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match &self.data {

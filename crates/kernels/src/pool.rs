@@ -209,6 +209,12 @@ impl<T: Real> AveragePool<T> {
         Self { geometry, weights }
     }
 
+    /// The same without divisors: sums over windows.
+    pub fn sum(geometry: PoolGeometry) -> Self {
+        let weights = vec![T::ONE; geometry.output.iter().product()];
+        Self { geometry, weights }
+    }
+
     /// The shapes given to [`AveragePool::new`].
     pub fn geometry(&self) -> &PoolGeometry {
         &self.geometry

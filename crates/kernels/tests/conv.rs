@@ -21,17 +21,28 @@ fn adjoint<T: Real>(g: &ConvGeometry, my: &[T], w: &[T], isa: Isa) -> Vec<T> {
     mx
 }
 
-/// Forward and adjoint of random data against the oracle, and `<A x, m> = <x, A' m>`, on every instruction set.
+fn transposed<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], b: &[T], isa: Isa) -> Vec<T> {
+    let mut y = vec![T::from_f64(f64::NAN); g.input_len()];
+    let epilogue = Epilogue::Store { out: &mut y };
+    PackedConvAdjoint::with_bias(g.clone(), w, b, isa).apply(x, epilogue, &mut Scratch::default());
+    y
+}
+
+/// Forward and adjoint of random data against the oracle, the adjoint with a bias, and `<A x, m> = <x, A' m>`, on every instruction set.
 fn check<T: Real>(g: &ConvGeometry) {
     let (x, m) = (noise::<T>(g.input_len(), 1), noise::<T>(g.output_len(), 2));
     let (w, b) = (noise::<T>(g.weights_len(), 3), noise::<T>(g.out_channels, 4));
     let (wx, wm, ww) = (wide(&x), wide(&m), wide(&w));
     let (y, mx) = (oracle::conv(g, &wx, &ww, &wide(&b)), oracle::conv_adjoint(g, &wm, &ww));
+    let back = noise::<T>(g.in_channels, 5);
+    let shifted: Vec<f64> =
+        mx.iter().enumerate().map(|(i, m)| m + back[i % g.in_channels].to_f64()).collect();
     let taps: usize = g.kernel.iter().product();
     let (ins, outs) = (g.in_channels / g.groups * taps, g.out_channels / g.groups * taps);
     for isa in Isa::available() {
         assert_close(&forward(g, &x, &w, &b, isa), &y, ins, &format!("{isa} forward {g:?}"));
         assert_close(&adjoint(g, &m, &w, isa), &mx, outs, &format!("{isa} adjoint {g:?}"));
+        assert_close(&transposed(g, &m, &w, &back, isa), &shifted, outs, &format!("{isa} transposed {g:?}"));
         let linear = wide(&forward(g, &x, &w, &[], isa));
         let (left, right) = (inner(&linear, &wm), inner(&wx, &wide(&adjoint(g, &m, &w, isa))));
         let size = inner(&linear, &linear).sqrt() * inner(&wm, &wm).sqrt();

@@ -1,11 +1,11 @@
 //! AveragePool, with ceil_mode and count_include_pad as the frameworks count.
 use deeplift_graph::constant::element_count;
 use deeplift_graph::operator::{Linear, LinearKind, Parts};
-use deeplift_graph::{bail, ensure, structures, Build, Fact, Operator, Result, Structure};
+use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::{AveragePool as Pool, Scratch};
 use deeplift_simd::Real;
 
-use crate::pool::{output_shape, spatial, three, Windows};
+use crate::pool::{fold_channels_last, output_shape, spatial, three, Windows};
 
 struct AveragePool {
     fact: Fact,
@@ -19,7 +19,6 @@ struct AveragePool {
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let (batch, input, channels, last) = spatial(cx)?;
     let windows = Windows::read(cx, &input, &Windows::kernel_shape(cx)?)?;
-    ensure!(batch == 1, UnsupportedOp, "the batch axis was merged with {batch} others before this pool");
     let shape = output_shape(batch, &windows.output, channels, last);
     element_count(&shape)?;
     let include_pad = cx.int("count_include_pad", 0)? != 0;
@@ -38,19 +37,29 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
 }
 
 impl AveragePool {
+    fn kernel<T: Real>(&self) -> Kernel<T> {
+        let end = three(&self.windows.pad_end, 0);
+        Kernel(Pool::new(self.windows.pool(self.channels), self.include_pad, end))
+    }
+
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
         if !self.last {
-            bail!(UnsupportedOp, "a pool of constants has no kernel")
+            bail!(Internal, "a pool has a kernel for channels last only")
         }
-        let end = three(&self.windows.pad_end, 0);
-        let pool = Pool::new(self.windows.pool(self.channels), self.include_pad, end);
-        Ok(Structure::Linear(Box::new(Kernel(pool))))
+        Ok(Structure::Linear(Box::new(self.kernel())))
     }
 }
 
 impl Operator for AveragePool {
     fn outputs(&self) -> Vec<Fact> {
         vec![self.fact.clone()]
+    }
+
+    fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
+        let Some(x) = inputs[0] else { return Ok(None) };
+        let kernel = self.kernel::<f64>();
+        let run = |x: &[f64], y: &mut [f64]| kernel.forward(1, &[x], y, &mut Scratch::default());
+        Ok(Some(vec![fold_channels_last(x, &self.fact, self.last, run)]))
     }
 
     structures!();

@@ -2,6 +2,7 @@
 //! Gather, Pad, Expand and Tile differ in the index and nothing else, and share this linear structure.
 use std::sync::Arc;
 
+use deeplift_graph::broadcast::strides;
 use deeplift_graph::constant::element_count;
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
@@ -38,6 +39,8 @@ pub struct Moves {
     pub fill: f64,
     /// Axes of input and output if the operator can follow a permutation of them.
     pub permutable: Option<Permutable>,
+    /// Shape of the input if the axes of the output are those of the input.
+    pub along: Option<Vec<usize>>,
 }
 
 /// How a moving operator follows a permutation of its input's axes.
@@ -47,7 +50,14 @@ impl Moves {
     /// An operator from its flat index.
     pub fn new(fact: Fact, input_len: usize, index: impl IntoIterator<Item = usize>) -> Self {
         let index = Arc::new(index.into_iter().map(|i| i as u32).collect());
-        Moves { fact, input_len, index, fill: 0.0, permutable: None }
+        Moves { fact, input_len, index, fill: 0.0, permutable: None, along: None }
+    }
+
+    /// An operator whose output has the axes of its input, from an index with gaps, which are zero.
+    pub fn along(from: &Fact, shape: Vec<usize>, index: impl IntoIterator<Item = Option<usize>>) -> Self {
+        let index = index.into_iter().map(|i| i.unwrap_or(NOWHERE as usize));
+        let moves = Moves::new(Fact::data(shape, from.dtype), from.len(), index);
+        Moves { along: Some(from.shape.clone()), ..moves }
     }
 
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
@@ -80,7 +90,29 @@ impl Operator for Moves {
         self.permutable?(cx, perm)
     }
 
+    fn mixed_axes(&self) -> Vec<usize> {
+        let from = self.along.iter();
+        from.flat_map(|from| mixed_axes(&self.index, from, &self.fact.shape)).collect()
+    }
+
     structures!();
+}
+
+/// Axes of equal length along which the index is not the same for every slice: output slice `c` does not show
+/// input slice `c` as slice 0 shows slice 0.
+pub fn mixed_axes(index: &[u32], from: &[usize], to: &[usize]) -> Vec<usize> {
+    let (own, new) = (strides(from), strides(to));
+    let mixed = |&a: &usize| {
+        let apart = |(o, &i): (usize, &u32)| {
+            let c = o / new[a] % to[a];
+            match index[o - c * new[a]] {
+                NOWHERE => i == NOWHERE,
+                first => i as usize == first as usize + c * own[a],
+            }
+        };
+        from.len() == to.len() && from[a] == to[a] && !index.iter().enumerate().all(apart)
+    };
+    (0..from.len().min(to.len())).filter(mixed).collect()
 }
 
 /// Contiguous runs, or single elements where runs are short.

@@ -7,10 +7,15 @@ use deeplift_graph::{bail, ensure, Build, Operator, Registry, Result};
 mod add;
 mod attention;
 mod average_pool;
+mod col2im;
 mod composite;
 mod concat;
 mod conv;
+mod conv_kernel;
+mod conv_transpose;
+mod cumsum;
 mod dense;
+mod dft;
 mod div;
 mod einsum;
 mod gemm;
@@ -18,17 +23,23 @@ mod index_map;
 mod joint;
 mod layout;
 mod log_softmax;
+mod lp_pool;
 mod matmul;
 mod max_pool;
+mod max_unpool;
 mod mean;
 mod mul;
 mod norm;
+mod one_hot;
 mod pool;
 mod recurrent;
 mod reduce;
+mod resize;
 mod rotary_embedding;
+mod scatter;
 mod shape;
 mod softmax;
+mod sparse;
 mod sub;
 mod unary;
 mod where_;
@@ -59,15 +70,22 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("CastLike", 2..=2, layout::cast_like::build),
     ("Ceil", 1..=1, unary::step::build),
     ("Celu", 1..=1, unary::celu::build),
+    ("CenterCropPad", 2..=2, layout::center_crop_pad::build),
     ("Clip", 1..=3, unary::clip::build),
+    ("Col2Im", 3..=3, col2im::build),
     ("Composite", 1..=1, composite::build),
+    ("Compress", 2..=2, layout::compress::build),
     ("Concat", ANY, concat::build),
     ("Constant", 0..=0, shape::constant::build),
     ("ConstantOfShape", 1..=1, shape::constant_of_shape::build),
     ("Conv", 2..=3, conv::build),
+    ("ConvTranspose", 2..=3, conv_transpose::build),
     ("Cos", 1..=1, unary::trigonometric::build),
     ("Cosh", 1..=1, unary::trigonometric::build),
+    ("CumSum", 2..=2, cumsum::build),
+    ("DFT", 1..=3, dft::build),
     ("Dense", 3..=3, dense::build),
+    ("DepthToSpace", 1..=1, layout::depth_to_space::build),
     ("Div", 2..=2, div::build),
     ("Dropout", 1..=3, layout::identity::build),
     ("Einsum", ANY, einsum::build),
@@ -76,13 +94,17 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Erf", 1..=1, unary::erf::build),
     ("Exp", 1..=1, unary::exp::build),
     ("Expand", 2..=2, layout::expand::build),
+    ("EyeLike", 1..=1, shape::eye_like::build),
     ("Flatten", 1..=1, layout::flatten::build),
     ("Floor", 1..=1, unary::step::build),
     ("GRU", 3..=6, recurrent::build),
     ("Gather", 2..=2, layout::gather::build),
+    ("GatherElements", 2..=2, layout::gather_nd::elements),
+    ("GatherND", 2..=2, layout::gather_nd::nd),
     ("Gelu", 1..=1, unary::gelu::build),
     ("Gemm", 2..=3, gemm::build),
     ("GlobalAveragePool", 1..=1, reduce::global::build),
+    ("GlobalLpPool", 1..=1, lp_pool::build),
     ("GlobalMaxPool", 1..=1, reduce::global::build),
     ("Greater", 2..=2, joint::compare::build),
     ("GreaterOrEqual", 2..=2, joint::compare::build),
@@ -103,9 +125,11 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Log", 1..=1, unary::log::build),
     ("LogSoftmax", 1..=1, log_softmax::build),
     ("LpNormalization", 1..=1, norm::lp::build),
+    ("LpPool", 1..=1, lp_pool::build),
     ("MatMul", 2..=2, matmul::build),
     ("Max", ANY, shape::extremum::build),
     ("MaxPool", 1..=1, max_pool::build),
+    ("MaxUnpool", 2..=3, max_unpool::build),
     ("Mean", ANY, mean::build),
     ("MeanVarianceNormalization", 1..=1, norm::mean_variance::build),
     ("Min", ANY, shape::extremum::build),
@@ -115,6 +139,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Mul", 2..=2, mul::build),
     ("Neg", 1..=1, unary::neg::build),
     ("Not", 1..=1, joint::logical::build),
+    ("OneHot", 3..=3, one_hot::build),
     ("Or", 2..=2, joint::logical::build),
     ("PRelu", 2..=2, unary::prelu::build),
     ("Pad", 1..=4, layout::pad::build),
@@ -136,8 +161,13 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("ReduceSumSquare", 1..=2, reduce::composed::build_sum_square),
     ("Relu", 1..=1, unary::relu::build),
     ("Reshape", 2..=2, layout::reshape::build),
+    ("Resize", 1..=4, resize::build),
+    ("ReverseSequence", 2..=2, layout::reverse_sequence::build),
     ("RotaryEmbedding", 3..=4, rotary_embedding::build),
     ("Round", 1..=1, unary::step::build),
+    ("Scatter", 3..=3, scatter::elements),
+    ("ScatterElements", 3..=3, scatter::elements),
+    ("ScatterND", 3..=3, scatter::nd),
     ("Selu", 1..=1, unary::selu::build),
     ("Shape", 1..=1, shape::shape_of::build),
     ("Shrink", 1..=1, unary::shrink::build),
@@ -150,6 +180,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Softmax", 1..=1, softmax::build),
     ("Softplus", 1..=1, unary::softplus::build),
     ("Softsign", 1..=1, unary::softsign::build),
+    ("SpaceToDepth", 1..=1, layout::depth_to_space::build),
     ("Split", 1..=2, layout::split::build),
     ("Sqrt", 1..=1, unary::sqrt::build),
     ("Squeeze", 1..=2, layout::squeeze::build),
@@ -162,7 +193,9 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("ThresholdedRelu", 1..=1, unary::thresholded_relu::build),
     ("Tile", 2..=2, layout::tile::build),
     ("Transpose", 1..=1, layout::transpose::build),
+    ("Trilu", 1..=2, layout::trilu::build),
     ("Unsqueeze", 1..=2, layout::unsqueeze::build),
+    ("Upsample", 1..=2, resize::build),
     ("Where", 3..=3, where_::build),
     ("Xor", 2..=2, joint::logical::build),
 ];
@@ -173,6 +206,8 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     (&["TopK", "NonZero", "Unique", "ArgMax", "ArgMin", "Hardmax"], "it is not a function with differences; choose a target before this node"),
     (&["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"], "it draws random numbers; export the model in inference mode"),
     (&["QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"], "export the model before quantisation"),
+    (&["GridSample", "AffineGrid", "RoiAlign", "MaxRoiPool", "DeformConv"], "where it samples depends on its inputs; choose a target before this node"),
+    (&["NonMaxSuppression", "Det"], "it has no rule that is exact; choose a target before this node"),
     (&["Erfc"], "it is not an ONNX operator; the exporter wrote an invalid file: use the tanh approximation of GELU or export from PyTorch"),
 ];
 

@@ -1,5 +1,6 @@
 //! Geometry that convolutions and pools share: auto_pad, asymmetric pads, ceil_mode.
-use deeplift_graph::{ensure, Build, Result};
+use deeplift_graph::broadcast::{inverse, transpose_index};
+use deeplift_graph::{ensure, Build, Constant, Fact, Result};
 
 /// Sizes along the spatial axes, of which there may be one to three.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ pub fn spatial(cx: &Build<'_>) -> Result<(usize, Vec<usize>, usize, bool)> {
         "shape {shape:?} has {} axes; batch, channels and one to three spatial axes were expected",
         shape.len()
     );
+    ensure!(!shape.contains(&0), InvalidModel, "shape {shape:?} has no element");
     let n = shape.len();
     Ok(if last {
         (shape[0], shape[1..n - 1].to_vec(), shape[n - 1], true)
@@ -58,29 +60,50 @@ pub fn output_shape(batch: usize, spatial: &[usize], channels: usize, last: bool
     shape
 }
 
+/// An attribute of `n` sizes that are at least `least`.
+pub fn sizes(cx: &Build<'_>, name: &str, n: usize, default: i64, least: i64) -> Result<Vec<usize>> {
+    let v = cx.ints(name)?.unwrap_or(vec![default; n]);
+    ensure!(v.len() == n, InvalidModel, "attribute '{name}' has {} values, expected {n}", v.len());
+    let good = v.iter().all(|&v| (least..1 << 31).contains(&v));
+    ensure!(good, InvalidModel, "attribute '{name}' is {v:?}; values of at least {least} were expected");
+    Ok(v.into_iter().map(|v| v as usize).collect())
+}
+
+/// Runs a kernel for channels last on a constant, whose channels are on axis 1 unless `last`.
+pub fn fold_channels_last(
+    x: &Constant,
+    output: &Fact,
+    last: bool,
+    run: impl FnOnce(&[f64], &mut [f64]),
+) -> Constant {
+    let mut y = vec![0.0; output.len()];
+    if last {
+        run(&x.to_f64(), &mut y);
+        return crate::shape::as_dtype(Constant::f64(output.shape.clone(), y), output.dtype);
+    }
+    let mut to_last = vec![0];
+    to_last.extend(2..x.shape.len());
+    to_last.push(1);
+    let (_, index) = transpose_index(&x.shape, &to_last);
+    let values: Vec<f64> = index.into_iter().map(|i| x.at(i)).collect();
+    run(&values, &mut y);
+    let shape: Vec<usize> = to_last.iter().map(|&a| output.shape[a]).collect();
+    let y = Constant::f64(shape, y).transposed(&inverse(&to_last));
+    crate::shape::as_dtype(y, output.dtype)
+}
+
 impl Windows {
     /// Reads strides, dilations, pads, auto_pad and ceil_mode for windows of `kernel`.
     pub fn read(cx: &Build<'_>, input: &[usize], kernel: &[usize]) -> Result<Self> {
         let rank = input.len();
-        let list = |name: &str, n: usize, default: i64, least: i64| -> Result<Vec<usize>> {
-            let v = cx.ints(name)?.unwrap_or(vec![default; n]);
-            ensure!(v.len() == n, InvalidModel, "attribute '{name}' has {} values, expected {n}", v.len());
-            let good = v.iter().all(|&v| (least..1 << 31).contains(&v));
-            ensure!(
-                good,
-                InvalidModel,
-                "attribute '{name}' is {v:?}; values of at least {least} were expected"
-            );
-            Ok(v.into_iter().map(|v| v as usize).collect())
-        };
         ensure!(
             kernel.len() == rank && kernel.iter().all(|&k| k > 0),
             InvalidModel,
             "window {kernel:?} does not fit {rank} spatial axes"
         );
-        let stride = list("strides", rank, 1, 1)?;
-        let dilation = list("dilations", rank, 1, 1)?;
-        let pads = list("pads", 2 * rank, 0, 0)?;
+        let stride = sizes(cx, "strides", rank, 1, 1)?;
+        let dilation = sizes(cx, "dilations", rank, 1, 1)?;
+        let pads = sizes(cx, "pads", 2 * rank, 0, 0)?;
         let auto = cx.string("auto_pad", "NOTSET")?;
         let ceil = cx.int("ceil_mode", 0)? != 0;
         let mut w = Windows {

@@ -187,4 +187,10 @@ operators! {
     views: "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze";
     recurrent: "GRU", "LSTM", "RNN";
     moves: "Concat", "Expand", "Gather", "Pad", "Slice", "Split", "Tile", "Transpose";
+    transposed_convolution: "ConvTranspose", "ConvTranspose", "ConvTranspose";
+    norms_of_windows: "GlobalLpPool", "LpPool", "LpPool";
+    resampling: "Resize", "Resize", "Resize", "Upsample", "Col2Im", "DepthToSpace", "MaxUnpool", "SpaceToDepth";
+    indexing: "CenterCropPad", "Compress", "GatherElements", "GatherND", "ReverseSequence", "Scatter",
+        "ScatterElements", "ScatterND", "Trilu";
+    along_an_axis: "CumSum", "DFT";
 }

@@ -20,7 +20,7 @@ use crate::wire::Attribute;
 use crate::Constant;
 
 /// Operators with a channel axis whose kernels exist channels last only.
-const SPATIAL: [&str; 3] = ["Conv", "MaxPool", "AveragePool"];
+const SPATIAL: [&str; 6] = ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalLpPool"];
 
 /// How an old tensor is obtained from a new one.
 #[derive(Clone)]

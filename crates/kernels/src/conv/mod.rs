@@ -161,17 +161,27 @@ impl<T: Real> PackedConvAdjoint<T> {
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
     pub fn new(geometry: ConvGeometry, weights: &[T], isa: Isa) -> Self {
+        Self::with_bias(geometry, weights, &[], isa)
+    }
+
+    /// Packs the adjoint plus `bias`, one per input channel of the convolution or empty: a transposed convolution.
+    ///
+    /// # Panics
+    /// If shapes do not agree or the instruction set is not available.
+    pub fn with_bias(geometry: ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
         geometry.check(weights.len(), 0);
+        let channels = geometry.in_channels;
+        assert!(bias.is_empty() || bias.len() == channels, "adjoint: {} biases for {geometry:?}", bias.len());
         let g = &geometry;
         let (ins, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
         let pack = |axes: [Axis; 3]| {
             if g.is_depthwise() {
                 let weight = |c, k| weights[g.weight_at(c, 0, k)];
-                return Packed::Depthwise(Depthwise::new(axes, g.in_channels, weight, &[], isa));
+                return Packed::Depthwise(Depthwise::new(axes, g.in_channels, weight, bias, isa));
             }
             let weight = |group, o, i, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
-            Packed::Matrix(Correlation::new(axes, [g.groups, outs, ins], weight, &[], isa))
+            Packed::Matrix(Correlation::new(axes, [g.groups, outs, ins], weight, bias, isa))
         };
         let mut phases = Vec::new();
         for axis0 in Axis::adjoint(g, 0) {

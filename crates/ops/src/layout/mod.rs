@@ -12,18 +12,24 @@ use crate::shape::Partial;
 pub mod batch_normalization;
 pub mod cast;
 pub mod cast_like;
+pub mod center_crop_pad;
+pub mod compress;
+pub mod depth_to_space;
 pub mod expand;
 pub mod flatten;
 pub mod gather;
+pub mod gather_nd;
 pub mod identity;
 pub mod layer;
 pub mod pad;
 pub mod reshape;
+pub mod reverse_sequence;
 pub mod slice;
 pub mod split;
 pub mod squeeze;
 pub mod tile;
 pub mod transpose;
+pub mod trilu;
 pub mod unsqueeze;
 
 /// An operator whose output is its input's memory under another shape (and, for casts, another element type).

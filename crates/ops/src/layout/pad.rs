@@ -42,6 +42,8 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     moves.index = index.into();
     moves.fill = fill;
     moves.permutable = Some(permute);
+    let shifted = amounts.iter().any(|&(before, after)| before != 0 && before == after.wrapping_neg());
+    moves.along = shifted.then(|| x.shape.clone());
     Ok(Box::new(moves))
 }
 

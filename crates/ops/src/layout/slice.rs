@@ -17,13 +17,16 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
     let own = strides(&x.shape);
     let (mut shape, mut steps, mut start) = (x.shape.clone(), vec![1isize; x.shape.len()], 0isize);
+    let mut reversed = false;
     for r in ranges(cx)? {
+        reversed |= r.step < 0;
         shape[r.axis] = r.len;
         steps[r.axis] = r.step;
         start += r.start * own[r.axis] as isize;
     }
     let mut moves = super::walk(cx, shape, start, &steps)?;
     moves.permutable = Some(permute);
+    moves.along = reversed.then(|| x.shape.clone());
     Ok(Box::new(moves))
 }
 

@@ -7,12 +7,14 @@ use crate::common::Net;
 mod attention;
 mod choices;
 mod contractions;
+mod indexing;
 mod moves;
 mod normalisations;
 mod pointwise;
 mod products;
 mod recurrent;
 mod reductions;
+mod resampling;
 mod windows;
 
 /// What ONNX says a node computes; `None` where that is not defined, or mixes examples.
@@ -141,10 +143,27 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["And", "Not", "Or", "Xor"], choices::logic),
     (&["Mod"], choices::modulo),
     (&["Where"], choices::select),
+    (&["ConvTranspose"], resampling::conv_transpose),
+    (&["GlobalLpPool", "LpPool"], resampling::lp_pool),
+    (&["Resize", "Upsample"], resampling::resize),
+    (&["DepthToSpace", "SpaceToDepth"], resampling::depth_to_space),
+    (&["Col2Im"], resampling::col2im),
+    (&["MaxUnpool"], resampling::max_unpool),
+    (&["CenterCropPad"], indexing::center_crop_pad),
+    (&["Compress"], indexing::compress),
+    (&["CumSum"], indexing::cumsum),
+    (&["DFT"], indexing::dft),
+    (&["GatherElements"], indexing::gather_elements),
+    (&["GatherND"], indexing::gather_nd),
+    (&["ReverseSequence"], indexing::reverse_sequence),
+    (&["Scatter", "ScatterElements"], indexing::scatter_elements),
+    (&["ScatterND"], indexing::scatter_nd),
+    (&["Trilu"], indexing::trilu),
 ];
 
 /// Operators that are evaluated while planning; on data they are part of a composite or refused.
-pub const PLAN_TIME: &[&str] = &["Constant", "ConstantOfShape", "Max", "Min", "Range", "Shape", "Size"];
+pub const PLAN_TIME: &[&str] =
+    &["Constant", "ConstantOfShape", "EyeLike", "Max", "Min", "OneHot", "Range", "Shape", "Size"];
 
 /// Operators that only rewrites write.
 pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer", "Recurrence"];

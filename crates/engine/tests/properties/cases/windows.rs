@@ -6,19 +6,19 @@ use crate::common::{int, ints, string, Named, Net};
 
 /// Windows along the spatial axes.
 #[derive(Clone, Debug)]
-struct Windows {
-    input: Vec<usize>,
-    output: Vec<usize>,
-    kernel: Vec<usize>,
-    stride: Vec<usize>,
-    dilation: Vec<usize>,
-    before: Vec<usize>,
-    after: Vec<usize>,
+pub(super) struct Windows {
+    pub input: Vec<usize>,
+    pub output: Vec<usize>,
+    pub kernel: Vec<usize>,
+    pub stride: Vec<usize>,
+    pub dilation: Vec<usize>,
+    pub before: Vec<usize>,
+    pub after: Vec<usize>,
 }
 
 impl Windows {
     /// Draws until every window fits; also gives the attributes.
-    fn draw(d: &mut Draw, ceil: bool) -> (Self, Vec<Named>) {
+    pub fn draw(d: &mut Draw, ceil: bool) -> (Self, Vec<Named>) {
         loop {
             let axes = d.pick(&[1, 1, 1, 2, 2, 3]);
             let most = [9, 6, 4][axes - 1];
@@ -80,7 +80,7 @@ impl Windows {
     }
 
     /// Positions that a window covers: in the input, or not; and whether within the padded input.
-    fn taps(&self, out: &[usize]) -> Vec<(Vec<usize>, Option<Vec<usize>>, bool)> {
+    pub fn taps(&self, out: &[usize]) -> Vec<(Vec<usize>, Option<Vec<usize>>, bool)> {
         let place = |tap: Vec<usize>| {
             let at: Vec<isize> = (0..tap.len())
                 .map(|a| {

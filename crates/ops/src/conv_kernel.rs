@@ -1,0 +1,139 @@
+//! A convolution or its transpose as a linear map: one is the adjoint of the other, so that both have two packed maps.
+use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, Parts};
+use deeplift_graph::Constant;
+use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch};
+use deeplift_simd::{Isa, Real};
+
+/// Which of the two maps the operator is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Conv.
+    Forward,
+    /// ConvTranspose: from the output positions and channels of the geometry to its input's.
+    Transposed,
+}
+
+/// The kernel of Conv and ConvTranspose.
+pub(crate) struct Kernel<T: Real> {
+    direction: Direction,
+    batch: usize,
+    /// The file's own values, shared; parts are made from them.
+    weights: Constant,
+    conv: PackedConv<T>,
+    adjoint: PackedConvAdjoint<T>,
+}
+
+impl<T: Real> Kernel<T> {
+    /// Packs weights `[geometry's out_channels, in_channels / groups, taps..]` and one bias per channel of the
+    /// operator's output, or none.
+    pub fn new(
+        direction: Direction,
+        batch: usize,
+        geometry: &ConvGeometry,
+        weights: &Constant,
+        bias: &[T],
+    ) -> Self {
+        Self::packed(direction, batch, geometry, weights, &weights.to_real(), bias)
+    }
+
+    /// Packs values that may be a part of the constant's.
+    fn packed(
+        direction: Direction,
+        batch: usize,
+        geometry: &ConvGeometry,
+        weights: &Constant,
+        values: &[T],
+        bias: &[T],
+    ) -> Self {
+        let isa = Isa::active();
+        let (here, there) = match direction {
+            Direction::Forward => (bias, &[][..]),
+            Direction::Transposed => (&[][..], bias),
+        };
+        let conv = PackedConv::new(geometry.clone(), values, here, isa);
+        let adjoint = PackedConvAdjoint::with_bias(geometry.clone(), values, there, isa);
+        Kernel { direction, batch, weights: weights.clone(), conv, adjoint }
+    }
+
+    /// Lengths of one example of the operator's input and output.
+    fn lens(&self) -> (usize, usize) {
+        let g = self.conv.geometry();
+        match self.direction {
+            Direction::Forward => (g.input_len(), g.output_len()),
+            Direction::Transposed => (g.output_len(), g.input_len()),
+        }
+    }
+
+    /// The operator, or with `back` its adjoint, of one example.
+    fn apply(&self, back: bool, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        if back == (self.direction == Direction::Transposed) {
+            self.conv.forward(x, epilogue, scratch);
+        } else {
+            self.adjoint.apply(x, epilogue, scratch);
+        }
+    }
+}
+
+impl<T: Real> Linear<T> for Kernel<T> {
+    fn forward(&self, lanes: usize, x: &[&[T]], y: &mut [T], scratch: &mut Scratch<T>) {
+        let (from, to) = self.lens();
+        let (xs, ys) = (x[0].chunks_exact(from), y.chunks_exact_mut(to));
+        for (x, out) in xs.zip(ys).take(lanes * self.batch) {
+            self.apply(false, x, Epilogue::Store { out }, scratch);
+        }
+    }
+
+    fn adjoint(
+        &self,
+        lanes: usize,
+        _port: usize,
+        my: &[T],
+        mx: &mut [T],
+        accumulate: bool,
+        scratch: &mut Scratch<T>,
+    ) {
+        let (from, to) = self.lens();
+        let (ys, xs) = (my.chunks_exact(to), mx.chunks_exact_mut(from));
+        for (my, out) in ys.zip(xs).take(lanes * self.batch) {
+            let epilogue = if accumulate { Epilogue::Add { out } } else { Epilogue::Store { out } };
+            self.apply(true, my, epilogue, scratch);
+        }
+    }
+
+    fn parts(&self) -> Parts<T> {
+        let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
+            let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
+            let g = self.conv.geometry();
+            Some(Box::new(Kernel::packed(self.direction, self.batch, g, &self.weights, &w, &[])))
+        };
+        Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
+    }
+
+    fn kind(&self) -> LinearKind {
+        LinearKind::Convolution
+    }
+
+    fn flops(&self) -> f64 {
+        let g = self.conv.geometry();
+        let taps = g.kernel.iter().product::<usize>() * g.in_channels / g.groups;
+        2.0 * (self.batch * g.output_len() * taps) as f64
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.weights.len() * size_of::<T>()
+    }
+
+    fn fused(&self) -> Option<&dyn FusedLinear<T>> {
+        (self.batch == 1).then_some(self)
+    }
+}
+
+impl<T: Real> FusedLinear<T> for Kernel<T> {
+    fn forward_with(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        self.apply(false, x, epilogue, scratch);
+    }
+
+    fn adjoint_with(&self, my: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        self.apply(true, my, epilogue, scratch);
+    }
+}
