@@ -8,10 +8,10 @@ import type { Computed } from './pipeline.js'
 import type { ProgressMeter } from './progress.js'
 import { type Scores, toScores } from './scores.js'
 
-const PER_TARGET = ['output', 'referenceOutput', 'completeness'] as const
+const PER_TARGET = ['output', 'referenceOutput', 'delta', 'completeness'] as const
 
 export async function collectScores(
-  computed: AsyncIterable<Computed<{ offset: number; native: { examples: number } }>>,
+  computed: AsyncIterable<Computed<{ offset: number; native: { examples: number } }, NativeResult>>,
   examples: number,
   job: Job,
   meter: ProgressMeter,
@@ -52,5 +52,5 @@ function copyInto(all: NativeResult, result: NativeResult, offset: number, count
   const at = (data: { length: number }) => (data.length / count) * offset
   for (const key of PER_TARGET) all[key].set(result[key], at(result[key]))
   for (const key of OUTPUT_NAMES)
-    for (const [input, data] of result[key].entries()) if (data) all[key][input]!.set(data, at(data))
+    for (const [index, data] of result[key].entries()) if (data) all[key][index]!.set(data, at(data))
 }

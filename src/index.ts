@@ -16,16 +16,20 @@ export { readNpz } from './io/npz-read.js'
 export { NpzWriter } from './io/npz-write.js'
 export { DeepLift, type LoadOptions, type ModelInfo } from './model.js'
 export type { FloatArray, Precision } from './native.js'
-export type { Rule, RuleName } from './options/rule.js'
+export type { HeadName, HeadTarget, ProfileWeights } from './options/head.js'
+export type { NodeRuleName, Rule, RuleName } from './options/rule.js'
 export type {
   DescribeOptions,
   OutputName,
   PlanChoices,
   ScoreOptions,
   StreamOptions,
+  TraceOptions,
 } from './options/score-options.js'
-export type { Target, TargetObject } from './options/target.js'
+export type { SingleTarget, Target, TargetObject } from './options/target.js'
+export type { AxisIndex, TargetIndex } from './options/target-index.js'
 export type { InputInfo, OpenShape, TensorInfo } from './options/tensor-info.js'
+export type { Variants } from './options/variants.js'
 export { contributionLogo, type LogoOptions } from './output/logo.js'
 export type { PlanDescription, PlanStep } from './plan.js'
 export type { Progress } from './progress.js'
@@ -39,4 +43,5 @@ export {
 } from './references.js'
 export type { Scores } from './scores.js'
 export type { RecordSource, ScoreBatch } from './stream.js'
-export type { Tensor, TensorData } from './tensor.js'
+export type { InputData, IntegerData, Tensor, TensorData } from './tensor.js'
+export type { NodeResidual } from './trace.js'

@@ -13,10 +13,10 @@ import {
 } from './options/layout.js'
 import type { PlanChoices } from './options/score-options.js'
 import type { InputInfo, OpenShape } from './options/tensor-info.js'
-import { checkTensor, showShape, type Tensor } from './tensor.js'
+import { checkTensor, type InputData, showShape, type Tensor } from './tensor.js'
 
 /** Inputs of a model by name; each `[n, …]` with the same n, or `[n, length]` of base codes. */
-export type Inputs = Readonly<Record<string, Tensor>>
+export type Inputs = Readonly<Record<string, Tensor<InputData>>>
 
 export interface MatchedInputs {
   given: GivenInput[]
@@ -32,7 +32,9 @@ export function matchInputs(
   channelAxis: PlanChoices['channelAxis'],
 ): MatchedInputs {
   const values = checkNames(inputs, expected, 'inputs')
-  const tensors = expected.map(({ name }) => checkTensor(values[name], `input ${JSON.stringify(name)}`))
+  const tensors = expected.map((info) =>
+    checkTensor(values[info.name], `input ${JSON.stringify(info.name)}`, byteRank(info, info.shape.length)),
+  )
   const given = expected.map((info, index) => matchBatch(info, tensors[index]!, channelAxis))
   const counts = tensors.map(({ shape }) => shape[0]!)
   const odd = counts.findIndex((count) => count !== counts[0])
@@ -71,6 +73,11 @@ export function checkNames(
       `${where}: input ${JSON.stringify(missing)} is missing. The model takes { ${example} }.`,
     )
   return inputs as Record<string, unknown>
+}
+
+/** The rank at which bytes are values: for inputs that are integers or bools in the file. */
+export function byteRank({ dtype }: InputInfo, rank: number): number | undefined {
+  return dtype.includes('float') ? undefined : rank
 }
 
 function matchBatch(

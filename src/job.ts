@@ -1,12 +1,13 @@
 /** A job: a plan, the inputs it takes, and the number of examples that one native call gets. */
 
 import { DeepLiftError } from './errors.js'
-import type { FloatArray, NativePlan, PlanOptions, Precision } from './native.js'
+import type { FloatArray, NativePlan, Precision } from './native.js'
 import { firstNotCode, firstNotFinite, oneHotFromCodes } from './one-hot.js'
 import { type Layout, LETTERS } from './options/layout.js'
 import { assignReferences, type ResolvedReference, resolveReference } from './options/references.js'
 import type { ResolvedChoices } from './options/score-options.js'
 import type { PlanCache, PlanDescription } from './plan.js'
+import { planOptions } from './plan-options.js'
 import { type ResultShape, resultBytes } from './scores.js'
 import type { Tensor, TensorData } from './tensor.js'
 
@@ -44,54 +45,65 @@ const BYTES_PER_CALL = 2e6
 /** Arithmetic of one native call, so that progress and cancellation are felt within a fraction of a second. */
 const FLOPS_PER_CALL = 5e9
 
+interface JobSettings {
+  /** Undefined where it is not known in advance. */
+  examples: number | undefined
+  memory: number
+  threads: number
+  batchSize: number | undefined
+  /** Names of the outputs of the model. */
+  outputs: readonly string[]
+  /** Whether the plan is for `trace`. */
+  trace: boolean
+}
+
 export async function createJob(
   plans: PlanCache,
   choices: ResolvedChoices,
   given: readonly GivenInput[],
-  settings: { examples: number | undefined; memory: number; threads: number; batchSize: number | undefined },
+  settings: JobSettings,
 ): Promise<Job> {
   const specs = assignReferences(
     choices.references,
     given.map(({ layout }) => layout.name),
   )
-  const { precision, several, targets, outputs } = choices
   const inputs = given.map(({ layout, codes, fromRecord }): JobInput => {
     const reference = resolveReference(specs.get(layout.name)!, layout, settings.examples, fromRecord)
     const encoding = codes || reference.native.kind === 'dinucleotide' ? 'codes' : 'float'
     return { layout, encoding, reference }
   })
-  if (outputs.hypothetical && inputs.every(({ layout }) => layout.channelAxis === undefined))
-    throw new DeepLiftError(
-      'INVALID_OPTION',
-      "outputs: 'hypothetical' needs an input with an axis of 4 letters; if one has it under another extent or " +
-        'name, give channelAxis.',
-    )
-  const options: PlanOptions = {
-    inputs: inputs.map(({ layout, encoding }) => ({
-      name: layout.name,
-      shape: [...layout.shape],
-      encoding,
-    })),
-    channelAxis: inputs.map(({ layout }) => layout.channelAxis ?? null),
-    targets,
-    rule: choices.rule,
-    overrides: choices.overrides,
-    multiplyBy: choices.multiplyBy,
-    precision,
-    references: inputs.map(({ reference }) => reference.native),
-    outputs,
+  checkLetters(inputs, choices)
+  const { precision, several } = choices
+  const options = await planOptions(plans, choices, inputs, {
+    outputs: settings.outputs,
+    trace: settings.trace,
     // The budget is for the whole plan, the engine's for one thread.
     memory: Math.floor(settings.memory / settings.threads),
-  }
+  })
   const references = referenceCount(inputs)
   const shared: (FloatArray | undefined)[] = []
   for (const input of inputs) shared.push(await sharedValues(input, precision))
   const plan = await plans.get(options, shared)
   const description = JSON.parse(plan.describe()) as PlanDescription
-  const shape = { layouts: inputs.map(({ layout }) => layout), targets: targets.length, several, references }
+  const shape = { scored: description.scored, targets: options.targets.length, several, references }
   const batchSize =
     settings.batchSize ?? defaultBatchSize(inputs, shape, choices, description, settings.threads)
   return { plan, description, inputs, shape, precision, batchSize }
+}
+
+/** Refuses what only sequences have, for models that take none. */
+function checkLetters(inputs: readonly JobInput[], choices: ResolvedChoices): void {
+  if (inputs.some(({ layout }) => layout.channelAxis !== undefined)) return
+  const asked = [
+    choices.outputs.hypothetical && "outputs: 'hypothetical'",
+    choices.reverseTargets && 'reverseComplement',
+    choices.meanNormalised && 'meanNormalised',
+  ].find((each) => each)
+  if (asked)
+    throw new DeepLiftError(
+      'INVALID_OPTION',
+      `${asked} needs an input with an axis of 4 letters; if one has it under another extent or name, give channelAxis.`,
+    )
 }
 
 function referenceCount(inputs: readonly JobInput[]): number {
@@ -180,8 +192,8 @@ function defaultBatchSize(
     return sum + own + (native.kind === 'perExample' ? native.count * layout.size * valueBytes : 0)
   }, 0)
   const byBytes = BYTES_PER_CALL / Math.max(out, into, 1)
-  // A forward pass of the example, and a forward and a multiplier pass for each reference.
-  const passes = 1 + shape.references * (1 + shape.targets)
+  // A forward pass of the example, and a forward and a multiplier pass for each reference, or for each step to it.
+  const passes = 1 + shape.references * (choices.steps ?? 1) * (1 + shape.targets)
   const byWork = (threads * FLOPS_PER_CALL) / Math.max(passes * description.flopsPerPass, 1)
   return Math.max(1, Math.floor(Math.min(byBytes, Math.max(byWork, threads))))
 }

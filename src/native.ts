@@ -8,6 +8,9 @@
 import { createRequire } from 'node:module'
 import { DEEPLIFT_ERROR_CODES, DeepLiftError, type DeepLiftErrorCode } from './errors.js'
 import type { WireModel } from './onnx/wire.js'
+import type { ProfileWeights } from './options/head.js'
+import type { AxisIndex } from './options/target-index.js'
+import type { Variants } from './options/variants.js'
 
 export type FloatArray = Float32Array | Float64Array
 export type Precision = 'float32' | 'float64'
@@ -25,6 +28,8 @@ export interface NativePlan {
   describe(): string
   /** Batches in flight share the threads and are computed in the order of the calls. */
   score(batch: NativeBatch, cancel: CancelToken): Promise<NativeResult>
+  /** JSON of {@link NativeResidual} rows, worst first. Needs a plan with `trace`. */
+  trace(batch: NativeBatch, cancel: CancelToken): Promise<string>
 }
 
 export interface CancelToken {
@@ -63,9 +68,22 @@ export interface PlanOptions {
   /** Per input, the axis of `shape` that holds the four letters. */
   channelAxis?: (number | null)[]
   targets: NativeTarget[]
+  /** A Sigmoid or Softmax that makes an output is left out, and its logits are explained. */
+  peel: boolean
+  /** Tensors inside the model that are scored instead of the inputs; none: the inputs. */
+  layers: string[]
   rule: string
+  /** Of integrated gradients. */
+  steps?: number
   overrides?: { node: string; rule: string }[]
+  variants: Variants
   multiplyBy?: 'difference' | 'input'
+  /** Averages with the scores of the reverse complement, on which `targets` are explained in place of the others. */
+  reverseComplement?: { targets: NativeTarget[] }
+  /** First-layer mean normalisation of every input with letters. */
+  meanNormalised?: boolean
+  /** Makes a plan for `trace` instead of `score`. */
+  trace?: boolean
   precision: Precision
   references: NativeReference[]
   outputs: { contributions: boolean; hypothetical: boolean; multipliers: boolean; perReference: boolean }
@@ -73,11 +91,20 @@ export interface PlanOptions {
   memory: number
 }
 
-/** `index` and `seed` are over the flattened tensor of one example. */
+/** Over the flattened tensor of one example; or per axis: a position, null for the sum over all, or over a range. */
+export type NativeIndex = number | readonly AxisIndex[]
+
 export interface NativeTarget {
   tensor: string
-  index?: number
+  index?: NativeIndex
+  /** The value at `index` less this one. */
+  minus?: NativeIndex
+  /** The value at `index` less the mean of the tensor. */
+  centred?: boolean
+  /** Weights of the flattened tensor of one example. */
   seed?: number[]
+  /** The tensor holds the logits of a profile. */
+  profile?: ProfileWeights
 }
 
 export type NativeReference =
@@ -104,7 +131,18 @@ export interface NativeResult {
   perReference: FloatArray[]
   output: Float64Array
   referenceOutput: Float64Array
+  /** What contributions sum to. */
+  delta: Float64Array
   completeness: Float64Array
+}
+
+/** How far the contributions that enter a node are from those that leave it: the largest over examples and references. */
+export interface NativeResidual {
+  node: string
+  op: string
+  rule: string
+  residual: number
+  relative: number
 }
 
 /** What `environment` of the addon says. */

@@ -6,33 +6,29 @@
  */
 
 import { aborted } from './caller.js'
-import {
-  type CancelToken,
-  createCancelToken,
-  fromNative,
-  type NativeBatch,
-  type NativePlan,
-  type NativeResult,
-} from './native.js'
+import { type CancelToken, createCancelToken, fromNative, type NativeBatch } from './native.js'
 
 /** Two keep all threads busy from one batch to the next; the third covers the time a result takes to arrive. */
 const IN_FLIGHT = 3
 
 type Source<B> = Iterator<B> | AsyncIterator<B>
 
-export interface Computed<B> {
+/** What native code does with a batch. */
+export type Compute<T> = (batch: NativeBatch, cancel: CancelToken) => Promise<T>
+
+export interface Computed<B, T> {
   batch: B
-  result: NativeResult
+  result: T
 }
 
 /** Ends by itself, on an error, on an abort or when its consumer leaves; nothing is in flight afterwards. */
-export async function* computeBatches<B extends { native: NativeBatch }>(
-  plan: NativePlan,
+export async function* computeBatches<B extends { native: NativeBatch }, T>(
+  compute: Compute<T>,
   batches: Iterable<B> | AsyncIterable<B>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Computed<B>> {
+): AsyncGenerator<Computed<B, T>> {
   const cancel = createCancelToken()
-  const flights = new Flights<B>(plan, iteratorOf(batches), cancel)
+  const flights = new Flights<B, T>(compute, iteratorOf(batches), cancel)
   const onAbort = () => {
     cancel.cancel()
     flights.wake()
@@ -60,23 +56,21 @@ function iteratorOf<B>(batches: Iterable<B> | AsyncIterable<B>): Source<B> {
   return Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]()
 }
 
-interface Flight<B> {
+interface Flight<B, T> {
   batch: B
   done: Promise<void>
-  result?: NativeResult
-  error?: unknown
-  landed: boolean
+  outcome?: { result: T } | { error: unknown }
 }
 
-class Flights<B extends { native: NativeBatch }> {
-  #queue: Flight<B>[] = []
+class Flights<B extends { native: NativeBatch }, T> {
+  #queue: Flight<B, T>[] = []
   #asking: Promise<void> | undefined
   #exhausted = false
   #sourceError: { error: unknown } | undefined
   #wake: (() => void) | undefined
 
   constructor(
-    private readonly plan: NativePlan,
+    private readonly compute: Compute<T>,
     private readonly source: Source<B>,
     private readonly cancel: CancelToken,
   ) {}
@@ -106,30 +100,30 @@ class Flights<B extends { native: NativeBatch }> {
   }
 
   #depart(batch: B): void {
-    const flight: Flight<B> = { batch, landed: false, done: Promise.resolve() }
+    const flight: Flight<B, T> = { batch, done: Promise.resolve() }
     flight.done = (async () => {
       try {
-        flight.result = await this.plan.score(batch.native, this.cancel)
+        flight.outcome = { result: await this.compute(batch.native, this.cancel) }
       } catch (error) {
-        flight.error = fromNative(error)
+        flight.outcome = { error: fromNative(error) }
       }
-      flight.landed = true
       this.wake()
     })()
     this.#queue.push(flight)
   }
 
   /** The first batch in order, if it is done. An error of the source comes after the batches before it. */
-  take(): Computed<B> | undefined {
+  take(): Computed<B, T> | undefined {
     const [head] = this.#queue
     if (!head) {
       if (this.#sourceError) throw this.#sourceError.error
       return undefined
     }
-    if (!head.landed) return undefined
+    const { batch, outcome } = head
+    if (!outcome) return undefined
     this.#queue.shift()
-    if (!head.result) throw head.error
-    return { batch: head.batch, result: head.result }
+    if ('error' in outcome) throw outcome.error
+    return { batch, result: outcome.result }
   }
 
   wake(): void {

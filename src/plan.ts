@@ -24,7 +24,10 @@ export interface PlanStep {
 /** A plan as data. */
 export interface PlanDescription {
   inputs: { name: string; shape: number[]; attributed: boolean }[]
-  target: { tensor: string; shape: number[]; targets: number }
+  /** What contributions belong to: the inputs of the model, or the layers that were asked for. */
+  scored: { name: string; shape: number[]; letters: boolean; layer: boolean }[]
+  /** One per target: its tensor, and what of it is explained, which is another name where a node was peeled. */
+  targets: { tensor: string; explained: string; shape: number[] }[]
   rule: string
   precision: string
   /** Instruction set in use. */

@@ -2,14 +2,14 @@
 
 import { inputValues, referenceValues } from './batches.js'
 import { DeepLiftError } from './errors.js'
-import { checkNames, matchExample } from './inputs.js'
+import { byteRank, checkNames, matchExample } from './inputs.js'
 import type { GivenInput, Job, JobInput } from './job.js'
 import type { NativeBatch } from './native.js'
 import { show } from './options/check.js'
 import { LETTERS } from './options/layout.js'
 import type { PlanChoices } from './options/score-options.js'
 import type { InputInfo } from './options/tensor-info.js'
-import { checkTensor, showShape, type Tensor, type TensorData } from './tensor.js'
+import { checkTensor, type InputData, showShape, type Tensor, type TensorData } from './tensor.js'
 
 /** A sequence, for a model with one input that takes sequences. */
 export interface SequenceInput {
@@ -18,15 +18,15 @@ export interface SequenceInput {
   /** One byte per base: A 0, C 1, G 2, T 3, unknown 4. */
   codes: Uint8Array
   /** With `references: 'record'`: values `[…]` or `[R, …]` by input name. */
-  references?: Readonly<Record<string, Tensor>>
+  references?: Readonly<Record<string, Tensor<InputData>>>
 }
 
 /** The inputs of one example, without batch axes. */
 export interface TensorRecord {
   name?: string
   /** `[…]`, or `[length]` of base codes, by input name. */
-  inputs: Readonly<Record<string, Tensor>>
-  references?: Readonly<Record<string, Tensor>>
+  inputs: Readonly<Record<string, Tensor<InputData>>>
+  references?: Readonly<Record<string, Tensor<InputData>>>
 }
 
 export type StreamRecord = SequenceInput | TensorRecord
@@ -66,7 +66,10 @@ function tensorsOf(record: StreamRecord, expected: readonly InputInfo[], where: 
     return [{ data: codes, shape: [codes.length] }]
   }
   const values = checkNames(record.inputs, expected, `${where}: inputs`)
-  return expected.map(({ name }) => checkTensor(values[name], `${where}: input ${JSON.stringify(name)}`))
+  return expected.map((info) => {
+    const rank = byteRank(info, info.shape.length - 1)
+    return checkTensor(values[info.name], `${where}: input ${JSON.stringify(info.name)}`, rank)
+  })
 }
 
 /** What the first record says about all of them. */

@@ -5,7 +5,7 @@
  */
 
 import { checkChoice, checkKeys, checkWholeNumber } from './options/check.js'
-import type { Tensor } from './tensor.js'
+import type { InputData, Tensor } from './tensor.js'
 
 export interface DinucleotideShuffleOptions {
   /** Shuffles per sequence. Default 20. */
@@ -63,11 +63,11 @@ export type InputReferences =
    * Given values. With the axes of one example (`[…]`), or one more whose extent is not the number of examples
    * (`[R, …]`): shared by all examples. `[n, …]` and `[n, R, …]`: one or R per example.
    */
-  | Tensor
+  | Tensor<InputData>
   /** `[…]` or `[R, …]`, whatever R is. */
-  | { shared: Tensor }
+  | { shared: Tensor<InputData> }
   /** `[n, …]` or `[n, R, …]`. */
-  | { perExample: Tensor }
+  | { perExample: Tensor<InputData> }
 
 /** For all inputs alike, or by name of the input. */
 export type References = InputReferences | { readonly [input: string]: InputReferences }

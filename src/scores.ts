@@ -1,7 +1,6 @@
 /** Results, and how those of one native call become tensors. */
 
 import type { FloatArray, NativeResult } from './native.js'
-import type { Layout } from './options/layout.js'
 import { OUTPUT_NAMES, type OutputName } from './options/score-options.js'
 import { sizeOf, type Tensor } from './tensor.js'
 
@@ -10,7 +9,10 @@ import { sizeOf, type Tensor } from './tensor.js'
  * Float32Array, or Float64Array with `precision: 'float64'`.
  */
 export interface Scores {
-  /** By input name, `[n, T?, …one example]`; empty if not among `outputs`, and so for the next three. */
+  /**
+   * By name of the input, or of the layer with the option `layers`, `[n, T?, …one example]`; empty if not among
+   * `outputs`, and so for the next three.
+   */
   contributions: Record<string, Tensor<FloatArray>>
   /** `[n, T?, …one example]`, for inputs with an axis of letters. */
   hypothetical: Record<string, Tensor<FloatArray>>
@@ -23,7 +25,12 @@ export interface Scores {
   /** Its mean over the references, `[n, T?]`. */
   referenceOutput: Tensor<Float64Array>
   /**
-   * |sum of contributions − (output − reference output)|, relative to the largest of these values, `[n, T?]`. About
+   * What contributions sum to, `[n, T?]`: `output` less `referenceOutput`, except for profile heads under constant
+   * weights.
+   */
+  delta: Tensor<Float64Array>
+  /**
+   * |sum of contributions − delta|, relative to the largest of delta, output and reference output, `[n, T?]`. About
    * 1e-6 in float32; rules that do not promise to sum up (`gradient`) leave it large.
    */
   completeness: Tensor<Float64Array>
@@ -34,17 +41,18 @@ export interface Scores {
 }
 
 export interface ResultShape {
-  layouts: readonly Layout[]
+  /** What native code scores, in its order: name, and shape of one example. */
+  scored: readonly { name: string; shape: readonly number[] }[]
   targets: number
   several: boolean
   references: number
 }
 
-/** Shapes per example of one output of one input. */
-function exampleShape(output: OutputName, input: number, shape: ResultShape): number[] {
+/** Shape per example of one output of one input or layer. */
+function exampleShape(output: OutputName, index: number, shape: ResultShape): number[] {
   const targets = shape.several ? [shape.targets] : []
   const references = output === 'perReference' ? [shape.references] : []
-  return [...references, ...targets, ...shape.layouts[input]!.shape]
+  return [...references, ...targets, ...shape.scored[index]!.shape]
 }
 
 /** The tensors of one native call, which they view. */
@@ -59,10 +67,10 @@ export function toScores(
     OUTPUT_NAMES.map((output) => [
       output,
       Object.fromEntries(
-        shape.layouts.flatMap(({ name }, input) => {
-          const data = result[output][input]
+        shape.scored.flatMap(({ name }, index) => {
+          const data = result[output][index]
           if (!data?.length) return []
-          return [[name, { data, shape: [examples, ...exampleShape(output, input, shape)] }]]
+          return [[name, { data, shape: [examples, ...exampleShape(output, index, shape)] }]]
         }),
       ),
     ]),
@@ -75,6 +83,7 @@ export function toScores(
     ...named,
     output: perTarget(result.output),
     referenceOutput: perTarget(result.referenceOutput),
+    delta: perTarget(result.delta),
     completeness: perTarget(result.completeness),
     worstCompleteness,
     warnings,
@@ -88,10 +97,10 @@ export function resultBytes(
   valueBytes: number,
 ): number {
   const asked = OUTPUT_NAMES.filter((output) => outputs[output])
-  return shape.layouts.reduce(
-    (sum, _, input) =>
+  return shape.scored.reduce(
+    (sum, _, index) =>
       sum +
-      asked.reduce((bytes, output) => bytes + valueBytes * sizeOf(exampleShape(output, input, shape)), 0),
+      asked.reduce((bytes, output) => bytes + valueBytes * sizeOf(exampleShape(output, index, shape)), 0),
     0,
   )
 }

@@ -3,11 +3,12 @@
 import { aborted, blame } from './caller.js'
 import { DeepLiftError } from './errors.js'
 import type { GivenInput, Job } from './job.js'
-import type { ResolvedChoices, ResolvedRun } from './options/score-options.js'
+import type { NativeResult } from './native.js'
+import type { PlanChoices, ResolvedRun } from './options/score-options.js'
 import type { InputInfo } from './options/tensor-info.js'
-import { computeBatches } from './pipeline.js'
+import { type Compute, type Computed, computeBatches } from './pipeline.js'
 import { ProgressMeter, worstOf } from './progress.js'
-import { layoutsOf, recordBatches, type StreamRecord } from './records.js'
+import { layoutsOf, type RecordBatch, recordBatches, type StreamRecord } from './records.js'
 import { type Scores, toScores } from './scores.js'
 
 /** The scores of consecutive records. */
@@ -26,27 +27,26 @@ export function isRecordSource(value: unknown): value is RecordSource<never> {
   )
 }
 
+/** What a stream of records is turned into batches by. */
+export interface RecordJob<R extends StreamRecord> {
+  source: RecordSource<R>
+  /** Inputs of the model. */
+  expected: readonly InputInfo[]
+  channelAxis: PlanChoices['channelAxis']
+  first: number
+  signal: AbortSignal | undefined
+  createJob: (given: GivenInput[]) => Promise<Job>
+}
+
 export async function* streamScores<R extends StreamRecord>(
-  source: RecordSource<R>,
-  expected: readonly InputInfo[],
-  choices: ResolvedChoices,
+  records: RecordJob<R>,
   run: ResolvedRun,
-  createJob: (given: GivenInput[]) => Promise<Job>,
   caller: string,
 ): AsyncGenerator<ScoreBatch<R>> {
-  const { signal } = run
   const meter = new ProgressMeter(run.total, run.onProgress)
   try {
-    if (signal?.aborted) throw aborted('Scoring', signal)
-    const records =
-      Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
-    const first = await beforeAbort(Promise.resolve(records.next()), signal, records)
-    if (first.done) return
-    const job = await orReturn(records, async () => {
-      return await createJob(layoutsOf(first.value, expected, choices.channelAxis))
-    })
-    const batches = recordBatches(job, expected, first.value, records, run.first)
-    for await (const { batch, result } of computeBatches(job.plan, batches, signal)) {
+    const score = ({ plan }: Job): Compute<NativeResult> => plan.score.bind(plan)
+    for await (const { job, batch, result } of computeRecords(records, score)) {
       const { first, examples } = batch.native
       meter.add(examples, result.completeness)
       const worst = worstOf(result.completeness)
@@ -56,6 +56,22 @@ export async function* streamScores<R extends StreamRecord>(
   } catch (error) {
     throw blame(error, caller)
   }
+}
+
+/** Batches of the records through native code, under a job whose shapes the first record tells. */
+export async function* computeRecords<R extends StreamRecord, T>(
+  { source, expected, channelAxis, first, signal, createJob }: RecordJob<R>,
+  compute: (job: Job) => Compute<T>,
+): AsyncGenerator<Computed<RecordBatch<R>, T> & { job: Job }> {
+  if (signal?.aborted) throw aborted('Scoring', signal)
+  const records = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  const head = await beforeAbort(Promise.resolve(records.next()), signal, records)
+  if (head.done) return
+  const job = await orReturn(records, async () => {
+    return await createJob(layoutsOf(head.value, expected, channelAxis))
+  })
+  const batches = recordBatches(job, expected, head.value, records, first)
+  for await (const computed of computeBatches(compute(job), batches, signal)) yield { ...computed, job }
 }
 
 /** The first record, unless the signal comes before it. */

@@ -1,12 +1,11 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { withPrefix } from '../../src/cli/console.js'
 import { duration } from '../../src/cli/progress-line.js'
 import { codesFromOneHot, oneHotFromCodes } from '../../src/one-hot.js'
 import { didYouMean } from '../../src/options/check.js'
 import { layoutOf } from '../../src/options/layout.js'
 import { parseMemory } from '../../src/options/memory.js'
-import { resolveTargets } from '../../src/options/target.js'
 
 test('memory is a number of bytes or text with a unit', () => {
   expect(parseMemory(2e9)).toBe(2e9)
@@ -21,49 +20,6 @@ test('the closest name is suggested, or none', () => {
   expect(didYouMean('targte', ['target', 'rule'])).toContain('"target"')
   expect(didYouMean('Rule', ['target', 'rule'])).toContain('"rule"')
   expect(didYouMean('colour', ['target', 'rule'])).toBe('')
-})
-
-describe('targets', () => {
-  const profile = { name: 'profile', dtype: 'float32', shape: ['batch', 2, 1000] }
-  const counts = { name: 'counts', dtype: 'float32', shape: ['batch', 1] }
-  const open = { name: 'open', dtype: 'float32', shape: ['batch', null] }
-  const unknown = { name: 'unknown', dtype: 'float32', shape: null }
-
-  test('default to the only value of the only output', () => {
-    expect(resolveTargets(undefined, [counts])).toEqual({
-      targets: [{ tensor: 'counts', index: 0 }],
-      several: false,
-    })
-    expect(resolveTargets({ output: 'counts' }, [profile, counts]).targets).toEqual([
-      { tensor: 'counts', index: 0 },
-    ])
-    expect(() => resolveTargets(undefined, [profile, counts])).toThrow(
-      /several outputs.*"profile" \[batch, 2, 1000\]/,
-    )
-    expect(() => resolveTargets(undefined, [open])).toThrow(/say which one/)
-    expect(() => resolveTargets(undefined, [unknown])).toThrow(/say which one/)
-  })
-
-  test('with one index per axis are flattened in row-major order', () => {
-    expect(resolveTargets({ index: [1, 57] }, [profile]).targets).toEqual([
-      { tensor: 'profile', index: 1057 },
-    ])
-    expect(() => resolveTargets({ index: [2, 0] }, [profile])).toThrow(/beyond/)
-    expect(resolveTargets({ index: [57] }, [open]).targets).toEqual([{ tensor: 'open', index: 57 }])
-    expect(() => resolveTargets({ index: [0, 3] }, [unknown])).toThrow(/as one number/)
-  })
-})
-
-test('contrasts of values become weights', () => {
-  const logits = { name: 'logits', dtype: 'float32', shape: ['batch', 4] }
-  const weights = (target: object) => resolveTargets(target, [logits]).targets[0]!.seed
-  expect(weights({ index: 3, minus: 1 })).toEqual([0, -1, 0, 1])
-  expect(weights({ index: 0, centred: true })).toEqual([0.75, -0.25, -0.25, -0.25])
-  expect(() => weights({ index: 0, minus: 1, centred: true })).toThrow(/not both/)
-  expect(() => weights({ minus: 1 })).toThrow(/go with index/)
-  expect(() => weights({ index: 0, minus: 4 })).toThrow(/beyond/)
-  const open = { name: 'open', dtype: 'float32', shape: ['batch', null] }
-  expect(() => resolveTargets({ index: 0, centred: true }, [open])).toThrow(/seed/)
 })
 
 test('the axis of letters is the only one of extent 4, else the first, else the last', () => {

@@ -14,6 +14,7 @@ import {
   sequenceModel,
   twoInputModel,
 } from '../support/models.js'
+import { largest, largestDifference, sums } from '../support/numbers.js'
 
 const LENGTH = 40
 const EXAMPLES = 7
@@ -27,24 +28,6 @@ let model: DeepLift
 beforeAll(async () => {
   model = await loadSequenceModel(LENGTH)
 })
-
-function largest(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-}
-
-function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length)
-  return largest(Array.from(a, (value, index) => value - b[index]!))
-}
-
-/** Sums of consecutive stretches of `size`. */
-function sums(values: ArrayLike<number>, size: number): number[] {
-  return Array.from({ length: values.length / size }, (_, row) => {
-    let sum = 0
-    for (let i = 0; i < size; i++) sum += values[row * size + i]!
-    return sum
-  })
-}
 
 describe('the demo model', () => {
   test('gives the logits that PyTorch gave', async () => {

@@ -86,6 +86,7 @@ describe('sequences', () => {
       [
         'completeness',
         'contributions',
+        'delta',
         'hypothetical',
         'multipliers',
         'names',
@@ -110,6 +111,7 @@ describe('sequences', () => {
     expect(archive.per_reference!.shape).toEqual([EXAMPLES, 6, 2, 4, LENGTH])
     expect(floats(archive.output)).toEqual([...scores.output.data])
     expect(floats(archive.reference_output)).toEqual([...scores.referenceOutput.data])
+    expect(floats(archive.delta)).toEqual([...scores.delta.data])
     expect(floats(archive.completeness)).toEqual([...scores.completeness.data])
     expect(archive.names!.data).toEqual(Array.from({ length: EXAMPLES }, (_, index) => `seq${index}`))
   })

@@ -16,7 +16,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeNpy } from '../../src/index.js'
 import { CLI } from '../support/cli.js'
-import { DEMO_FASTA, DEMO_MODEL, oneHot, randomCodes, randomFloats } from '../support/models.js'
+import { DEMO_FASTA, DEMO_MODEL, oneHot, profileModel, randomCodes, randomFloats } from '../support/models.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const guides = join(root, 'docs', 'guides')
@@ -41,11 +41,13 @@ beforeAll(async () => {
   })
   await writeFile(at('package.json'), '{ "type": "module" }')
   await copyFile(DEMO_MODEL, at('model.onnx'))
+  await writeFile(at('bpnet.onnx'), profileModel(200))
   const fasta = (await readFile(DEMO_FASTA, 'utf8')).split('\n').slice(0, 12).join('\n')
   await writeFile(at('peaks.fa'), fasta)
   await writeFile(at('peaks.fa.gz'), gzipSync(fasta))
   const codes = randomCodes(3 * 200, 1)
   await writeNpy(at('x.npy'), { dtype: 'float32', shape: [3, 4, 200], data: oneHot(codes, 200) })
+  await writeNpy(at('control.npy'), { dtype: 'float32', shape: [6, 2, 192], data: randomFloats(2304, 3) })
   await writeNpy(at('references.npy'), { dtype: 'float32', shape: [2, 4, 200], data: randomFloats(1600, 2) })
 })
 afterAll(async () => {
@@ -63,7 +65,7 @@ async function blocks(page: string, language: string): Promise<string[]> {
 /** Imports of all blocks first, each once, so that the blocks of a page can follow each other. */
 function program(code: readonly string[]): string {
   const whole = code.join('\n')
-  const start = whole.includes('DeepLift.load(') ? '' : PRELUDE
+  const start = whole.includes('const model = ') ? '' : PRELUDE
   const names = new Map<string, Set<string>>()
   const body = (start + whole).replace(
     /^import \{ (.*) \} from '(.*)'\n/gm,

@@ -92,6 +92,36 @@ export async function loadSequenceModel(length: number, options: LoadOptions = {
   return await DeepLift.load(sequenceModel(length), { threads: 2, ...options })
 }
 
+/**
+ * The heads of BPNet: from `sequence` [batch, 4, length] and `control` [batch, 2, length − 8] to the logits `profile`
+ * [batch, 2, length − 8] and the log counts `counts` [batch, 1].
+ */
+export function profileModel(length: number, options: { open?: boolean } = {}): Uint8Array {
+  const positions = options.open ? 'positions' : length - 8
+  return buildModel({
+    inputs: { sequence: ['batch', 4, options.open ? 'length' : length], control: ['batch', 2, positions] },
+    outputs: { counts: ['batch', 1], profile: ['batch', 2, positions] },
+    nodes: [
+      node('Conv', ['sequence', 'w1', 'b1'], ['c1'], { kernel_shape: [5] }),
+      node('Relu', ['c1'], ['h']),
+      node('Conv', ['h', 'wp'], ['p'], { kernel_shape: [5] }),
+      node('Add', ['p', 'control'], ['profile']),
+      node('GlobalAveragePool', ['h'], ['a']),
+      node('Flatten', ['a'], ['f']),
+      node('GlobalAveragePool', ['control'], ['ac']),
+      node('Flatten', ['ac'], ['fc']),
+      node('Concat', ['f', 'fc'], ['all'], { axis: 1 }),
+      node('Gemm', ['all', 'wc'], ['counts']),
+    ],
+    initializers: [
+      tensor('w1', [6, 4, 5], randomFloats(120, 1)),
+      tensor('b1', [6], randomFloats(6, 2)),
+      tensor('wp', [2, 6, 5], randomFloats(60, 9)),
+      tensor('wc', [8, 1], randomFloats(8, 10)),
+    ],
+  })
+}
+
 /** Two inputs: y = relu(a · wa + b · wb), two values. */
 export function twoInputModel(): Uint8Array {
   return buildModel({

@@ -1,38 +1,31 @@
 /** Values of options as they are written on the command line. */
 
 import { DeepLiftError } from '../errors.js'
-import type { Rule, RuleName } from '../options/rule.js'
-import type { TargetObject } from '../options/target.js'
-import type { TensorInfo } from '../options/tensor-info.js'
+import type { NodeRuleName, Rule, RuleName } from '../options/rule.js'
 import { type DinucleotideShuffle, dinucleotideShuffle } from '../references.js'
 
 function wrong(message: string): DeepLiftError {
   return new DeepLiftError('INVALID_OPTION', message)
 }
 
-/** `3`, `logits`, `logits:3`, or `profile:0,57` with one number per axis. */
-export function parseTarget(text: string, outputs: readonly TensorInfo[]): TargetObject {
-  if (outputs.some(({ name }) => name === text)) return { output: text }
-  const [, output, numbers] = /^(?:(.*):)?(\d+(?:,\d+)*)$/.exec(text) ?? []
-  if (numbers === undefined) return { output: text }
-  const index = numbers.split(',').map(Number)
-  return {
-    ...(output !== undefined && { output }),
-    index: index.length === 1 ? index[0]! : index,
-  }
+/** Arguments of `score` that do not fit together, or not to the model. */
+export function usage(message: string): DeepLiftError {
+  return wrong(`score: ${message}`)
 }
 
-/** `--rule`, and `--override node=rule` as often as needed. */
+/** `--rule NAME` or `--rule integrated-gradients:STEPS`, and `--override node=rule` as often as needed. */
 export function parseRule(rule: string | undefined, overrides: readonly string[]): Rule | undefined {
-  if (overrides.length === 0) return rule as RuleName | undefined
+  if (rule === undefined && overrides.length === 0) return undefined
+  const [name, steps] = rule?.split(':', 2) ?? []
   const pairs = overrides.map((text) => {
     const at = text.lastIndexOf('=')
     if (at <= 0) throw wrong(`--override: expected NODE=RULE, found "${text}".`)
     return [text.slice(0, at), text.slice(at + 1)] as const
   })
   return {
-    ...(rule !== undefined && { default: rule as RuleName }),
-    overrides: Object.fromEntries(pairs) as Record<string, RuleName>,
+    ...(name !== undefined && { default: name as RuleName }),
+    ...(steps !== undefined && { steps: parseCount(steps, `--rule ${name}`, 1) }),
+    ...(pairs.length > 0 && { overrides: Object.fromEntries(pairs) as Record<string, NodeRuleName> }),
   }
 }
 
@@ -77,8 +70,8 @@ export function parseCount(text: string, name: string, smallest: number): number
 }
 
 /**
- * Splits `name=value` arguments by input. One argument without a name belongs to all inputs; a `=` that follows no
- * input's name is part of the value.
+ * Splits `name=value` arguments by input. One argument without a name belongs to all inputs that have none of their
+ * own; a `=` that follows no input's name is part of the value.
  */
 export function byInput(
   texts: readonly string[],
@@ -86,18 +79,20 @@ export function byInput(
   option: string,
 ): Map<string, string> {
   const found = new Map<string, string>()
+  let common: string | undefined
   for (const text of texts) {
     const name = names.find((each) => text.startsWith(`${each}=`))
-    for (const [key, value] of name === undefined
-      ? names.map((each) => [each, text] as const)
-      : [[name, text.slice(name.length + 1)] as const]) {
-      if (found.has(key))
-        throw wrong(
-          `${option}: input "${key}" is given twice` +
-            `${names.length > 1 && name === undefined ? `; the model has the inputs ${names.join(', ')}: write ${option} ${names[0]}=…` : ''}.`,
-        )
-      found.set(key, value)
-    }
+    const twice = name === undefined ? common !== undefined : found.has(name)
+    if (twice)
+      throw wrong(
+        name === undefined
+          ? `${option} is given twice without the name of an input` +
+              `${names.length > 1 ? `; the model has the inputs ${names.join(', ')}: write ${option} ${names[0]}=…` : ''}.`
+          : `${option}: input "${name}" is given twice.`,
+      )
+    if (name === undefined) common = text
+    else found.set(name, text.slice(name.length + 1))
   }
+  if (common !== undefined) for (const name of names) if (!found.has(name)) found.set(name, common)
   return found
 }

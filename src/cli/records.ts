@@ -31,9 +31,15 @@ interface RowReader {
   codes: boolean
 }
 
+/** A FASTA file, or `-` for stdin, and the input that its sequences belong to. */
+export interface FastaSource {
+  input: string
+  path: string
+}
+
 export interface ExampleSettings {
   inputs: readonly InputInfo[]
-  fasta: string | undefined
+  fasta: FastaSource | undefined
   /** Path of a .npy file by input name. */
   files: ReadonlyMap<string, string>
   references: ReadonlyMap<string, ReferenceArgument>
@@ -76,9 +82,9 @@ export async function openExamples(settings: ExampleSettings): Promise<Examples>
       }
     }
     const records = settings.fasta
-      ? fastaRecords(settings.fasta, settings, referenceRows)
+      ? fastaRecords(settings.fasta, settings, rows, referenceRows)
       : tensorRecords(rows, referenceRows, examples!, settings.signal)
-    const total = settings.fasta ? countRecords(settings.fasta) : Promise.resolve(examples)
+    const total = settings.fasta ? countRecords(settings.fasta.path) : Promise.resolve(examples)
     return { records, total, references, close }
   } catch (error) {
     await close()
@@ -157,9 +163,10 @@ async function* rowsOf({ file, rowShape, codes }: RowReader): AsyncGenerator<Ten
   }
 }
 
-/** The next row of each reader, by input name. */
+/** The next row of each reader, by input name; all have as many rows as there are examples. */
 class RowsInStep {
   readonly #iterators: { reader: RowReader; rows: AsyncGenerator<Tensor> }[]
+  #examples = 0
 
   constructor(readers: readonly RowReader[]) {
     this.#iterators = readers.map((reader) => ({ reader, rows: rowsOf(reader) }))
@@ -172,11 +179,23 @@ class RowsInStep {
       if (done)
         throw new DeepLiftError(
           'INVALID_INPUT',
-          `${reader.file.path} has references for ${reader.file.shape[0]} examples; there are more.`,
+          `${reader.file.path} has ${reader.file.shape[0]} rows, one per example; there are more examples.`,
         )
       found[reader.name] = value
     }
+    this.#examples++
     return found
+  }
+
+  /** To be called after the last example. */
+  finish(): void {
+    const odd = this.#iterators.find(({ reader }) => reader.file.shape[0] !== this.#examples)
+    if (odd)
+      throw new DeepLiftError(
+        'INVALID_INPUT',
+        `${odd.reader.file.path} has ${odd.reader.file.shape[0]} rows, one per example; there are ${this.#examples} ` +
+          'examples.',
+      )
   }
 }
 
@@ -193,26 +212,24 @@ async function* tensorRecords(
 }
 
 async function* fastaRecords(
-  path: string,
+  { input, path }: FastaSource,
   { inputs, letters, signal }: ExampleSettings,
+  rows: readonly RowReader[],
   references: readonly RowReader[],
 ): AsyncGenerator<TensorRecord> {
-  const [input] = inputs
-  if (inputs.length !== 1)
-    throw new DeepLiftError(
-      'INVALID_OPTION',
-      `--fasta is for models with one input; this one has ${inputs.map(({ name }) => name).join(', ')}. ` +
-        'Give each as --input NAME=FILE.npy.',
-    )
+  const info = inputs.find(({ name }) => name === input)!
+  const otherRows = new RowsInStep(rows)
   const referenceRows = new RowsInStep(references)
   const source = path === '-' ? process.stdin : path
-  const fasta = { ...letters, ...lengthOf(input!), signal, ...(path === '-' && { name: 'stdin' }) }
+  const fasta = { ...letters, ...lengthOf(info), signal, ...(path === '-' && { name: 'stdin' }) }
   for await (const { name, codes } of readFasta(source, fasta))
     yield {
       name,
-      inputs: { [input!.name]: { data: codes, shape: [codes.length] } },
+      inputs: { ...(await otherRows.next()), [input]: { data: codes, shape: [codes.length] } },
       references: await referenceRows.next(),
     }
+  otherRows.finish()
+  referenceRows.finish()
 }
 
 /** The length that the file of the model fixes, so that a wrong record is found at its line. */

@@ -48,6 +48,11 @@ export function checkChoice<T extends string>(value: unknown, choices: readonly 
   )
 }
 
+export function checkBoolean(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalidOption(`${name}: expected true or false, found ${show(value)}.`, { option: name })
+}
+
 export function checkWholeNumber(value: unknown, smallest: number, name: string): number {
   if (Number.isSafeInteger(value) && (value as number) >= smallest) return value as number
   throw invalidOption(`${name}: expected a whole number of at least ${smallest}, found ${show(value)}.`, {

@@ -3,20 +3,22 @@
  */
 
 import type { NativeTarget } from '../native.js'
-import { isTensor, showShape, sizeOf, type Tensor } from '../tensor.js'
+import { isTensor, showShape, type Tensor } from '../tensor.js'
 import { checkKeys, invalidOption, show } from './check.js'
+import { type HeadTarget, type PendingHead, resolveHead, type SizedOutput } from './head.js'
+import { type IndexedTensor, knownSize, resolveIndex, type TargetIndex } from './target-index.js'
 import type { TensorInfo } from './tensor-info.js'
 
 export interface TargetObject {
   /** Name of an output of the model, or of a tensor inside it. May be omitted if there is one output. */
   output?: string
   /**
-   * Position in the output of one example: a number, or one per axis (without the batch axis). May be omitted if
-   * the output has one value.
+   * Position in the output of one example: a number, or one entry per axis (without the batch axis), where `null` sums
+   * over the axis and `[from, to]` over positions from ≤ i < to. May be omitted if the output has one value.
    */
-  index?: number | readonly number[]
+  index?: TargetIndex
   /** Explains the difference of two values, that at `index` minus this one: what tells two classes apart. */
-  minus?: number | readonly number[]
+  minus?: TargetIndex
   /**
    * Explains the value at `index` minus the mean of the output: what a softmax after it responds to. Default false.
    */
@@ -25,59 +27,86 @@ export interface TargetObject {
   seed?: Tensor | readonly number[] | Float32Array | Float64Array
 }
 
-/** An array explains several targets in one pass and adds an axis of targets to the results. */
-export type Target = number | TargetObject | readonly (number | TargetObject)[]
+/** A number is an index into the only output. */
+export type SingleTarget = number | TargetObject | HeadTarget
+
+/**
+ * An array explains several targets, of one output or of several, with one forward pass, and adds an axis of targets to
+ * the results.
+ */
+export type Target = SingleTarget | readonly SingleTarget[]
 
 export interface ResolvedTargets {
-  targets: NativeTarget[]
+  /** A head whose output is chosen by shapes that the file leaves open is found by {@link settleTargets}. */
+  targets: (NativeTarget | PendingHead)[]
   /** Whether the results have an axis of targets. */
   several: boolean
 }
 
-export function resolveTargets(target: Target | undefined, outputs: readonly TensorInfo[]): ResolvedTargets {
+export function resolveTargets(
+  target: Target | undefined,
+  outputs: readonly TensorInfo[],
+  where = 'target',
+): ResolvedTargets {
   if (!Array.isArray(target))
-    return { targets: [resolve(target as number, outputs, 'target')], several: false }
-  if (target.length === 0) throw invalidOption('target: expected at least one target, found [].')
-  const targets = target.map((each, position) => resolve(each, outputs, `target[${position}]`))
-  const other = targets.find(({ tensor }) => tensor !== targets[0]!.tensor)
-  if (other)
-    throw invalidOption(
-      `target: targets of one call belong to one output; found ${JSON.stringify(targets[0]!.tensor)} and ` +
-        `${JSON.stringify(other.tensor)}. Score them in two calls.`,
-    )
+    return { targets: [resolve(target as SingleTarget | undefined, outputs, where)], several: false }
+  if (target.length === 0) throw invalidOption(`${where}: expected at least one target, found [].`)
+  const targets = target.map((each, position) => resolve(each, outputs, `${where}[${position}]`))
   return { targets, several: true }
 }
 
+/** All targets, with heads found among outputs of these shapes. */
+export async function settleTargets(
+  targets: readonly (NativeTarget | PendingHead)[],
+  shapes: () => Promise<SizedOutput[]>,
+): Promise<NativeTarget[]> {
+  if (!targets.some((target) => typeof target === 'function')) return targets as NativeTarget[]
+  const outputs = await shapes()
+  return targets.map((target) => (typeof target === 'function' ? target(outputs) : target))
+}
+
 function resolve(
-  target: number | TargetObject | undefined,
+  target: SingleTarget | undefined,
   outputs: readonly TensorInfo[],
   where: string,
-): NativeTarget {
+): NativeTarget | PendingHead {
   if (target === undefined) return resolve({}, outputs, where)
   if (typeof target === 'number') return resolve({ index: target }, outputs, where)
-  checkKeys(target, ['output', 'index', 'minus', 'centred', 'seed'], where)
+  if (typeof target === 'object' && target !== null && 'head' in target)
+    return resolveHead(target, outputs, where)
+  checkKeys(target, ['output', 'index', 'minus', 'centred', 'seed', 'head', 'weights'], where)
+  if ('weights' in target)
+    throw invalidOption(
+      `${where}: weights go with head: 'profile'; weights of single values are given as seed.`,
+    )
   const { index, minus, centred = false, seed } = target
-  const tensor = outputName(target.output, outputs, where)
+  const name = outputName(target.output, outputs, where)
   // A tensor inside the model is not listed here: native code knows its shape.
-  const info = outputs.find(({ name }) => name === tensor)
-  const shape = info?.shape?.slice(1)
+  const info = outputs.find((output) => output.name === name)
+  const tensor: IndexedTensor = { name, shape: info?.shape?.slice(1) }
   if (index !== undefined && seed !== undefined)
     throw invalidOption(`${where}: give index or seed, not both.`)
+  if (typeof centred !== 'boolean')
+    throw invalidOption(`${where}: centred: expected true or false, found ${show(centred)}.`)
   if (index === undefined && (minus !== undefined || centred))
     throw invalidOption(`${where}: minus and centred go with index.`)
-  if (seed !== undefined) return { tensor, seed: resolveSeed(seed, tensor, shape, where) }
-  if (index !== undefined) {
-    const value = resolveIndex(index, tensor, shape, where)
-    if (minus === undefined && !centred) return { tensor, index: value }
-    const other = minus === undefined ? undefined : resolveIndex(minus, tensor, shape, where)
-    return { tensor, seed: contrast(value, other, centred, tensor, shape, where) }
-  }
-  const size = shape && knownSize(shape)
-  if (size === 1) return { tensor, index: 0 }
-  const many = size === undefined ? 'values of a shape the file does not fix' : `${size} values`
+  if (minus !== undefined && centred)
+    throw invalidOption(`${where}: give minus or centred, not both: in a difference the mean cancels.`)
+  if (seed !== undefined) return { tensor: name, seed: resolveSeed(seed, tensor, where) }
+  if (index !== undefined)
+    return {
+      tensor: name,
+      index: resolveIndex(index, tensor, where),
+      ...(minus !== undefined && { minus: resolveIndex(minus, tensor, `${where}: minus`) }),
+      ...(centred && { centred }),
+    }
+  const size = knownSize(tensor.shape)
+  if (size === 1) return { tensor: name, index: 0 }
+  // Native code takes a tensor of one value without an index, and says how many values another one has.
+  if (size === undefined) return { tensor: name }
   throw invalidOption(
-    `${where}: output ${JSON.stringify(tensor)} has ${many} per example; say which one to explain, for example ` +
-      `{ output: ${JSON.stringify(tensor)}, index: 0 }. ${listOutputs(outputs)}`,
+    `${where}: output ${JSON.stringify(name)} has ${size} values per example; say which one to explain, for example ` +
+      `{ output: ${JSON.stringify(name)}, index: 0 }. ${listOutputs(outputs)}`,
     { option: 'target' },
   )
 }
@@ -98,84 +127,17 @@ function listOutputs(outputs: readonly TensorInfo[]): string {
   return `Outputs: ${list.join(', ')}.`
 }
 
-function knownSize(shape: readonly (number | string | null)[]): number | undefined {
-  return shape.every((extent) => typeof extent === 'number') ? sizeOf(shape as number[]) : undefined
-}
-
-function resolveIndex(
-  index: number | readonly number[],
-  tensor: string,
-  shape: readonly (number | string | null)[] | undefined,
-  where: string,
-): number {
-  const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
-  const output = JSON.stringify(tensor)
-  if (typeof index === 'number') {
-    if (!isIndex(index))
-      throw invalidOption(`${where}: index: expected a whole number from 0, found ${show(index)}.`)
-    const size = shape && knownSize(shape)
-    if (size !== undefined && index >= size)
-      throw invalidOption(
-        `${where}: index ${index} is beyond output ${output}, which has ${size} ${size === 1 ? 'value' : 'values'} ` +
-          `per example (indices count from 0).`,
-      )
-    return index
-  }
-  if (!Array.isArray(index) || !index.every(isIndex))
-    throw invalidOption(`${where}: index: expected whole numbers from 0, found ${show(index)}.`)
-  if (shape && index.length !== shape.length)
-    throw invalidOption(
-      `${where}: index ${show(index)} has ${index.length} numbers; one example of output ${output} has the ` +
-        `${shape.length} axes ${showShape(shape)}.`,
-    )
-  return index.reduce((flat, position, axis) => {
-    const extent = shape?.[axis]
-    if (typeof extent === 'number' ? position >= extent : axis > 0)
-      throw invalidOption(
-        typeof extent === 'number'
-          ? `${where}: index ${show(index)} is beyond output ${output}, of shape ${showShape(shape!)} per example.`
-          : `${where}: the file does not fix the shape of ${output}; give index as one number, its position in ` +
-              'the flattened output of one example.',
-      )
-    return axis === 0 ? position : flat * (extent as number) + position
-  }, 0)
-}
-
-/** Weights of one value against another, or against the mean of all. */
-function contrast(
-  value: number,
-  other: number | undefined,
-  centred: boolean,
-  tensor: string,
-  shape: readonly (number | string | null)[] | undefined,
-  where: string,
-): number[] {
-  if (other !== undefined && centred)
-    throw invalidOption(`${where}: give minus or centred, not both: in a difference the mean cancels.`)
-  const size = shape && knownSize(shape)
-  if (size === undefined)
-    throw invalidOption(
-      `${where}: the file does not fix the shape of ${JSON.stringify(tensor)}, which minus and centred need; give the ` +
-        'weights as seed.',
-    )
-  const weights = new Array<number>(size).fill(centred ? -1 / size : 0)
-  weights[value]! += 1
-  if (other !== undefined) weights[other]! -= 1
-  return weights
-}
-
 function resolveSeed(
   seed: NonNullable<TargetObject['seed']>,
-  tensor: string,
-  shape: readonly (number | string | null)[] | undefined,
+  { name, shape }: IndexedTensor,
   where: string,
 ): number[] {
-  const weights = Array.from(isTensor(seed) ? seed.data : (seed as ArrayLike<number>))
-  const size = shape && knownSize(shape)
+  const weights = Array.from((isTensor(seed) ? seed.data : seed) as ArrayLike<number>)
+  const size = knownSize(shape)
   if (weights.length === 0 || (size !== undefined && weights.length !== size))
     throw invalidOption(
       `${where}: seed: expected ${size ?? 'a'} weight${size === 1 ? '' : 's'}, one per value of output ` +
-        `${JSON.stringify(tensor)}; found ${weights.length}.`,
+        `${JSON.stringify(name)}; found ${weights.length}.`,
     )
   const wrong = weights.findIndex((weight) => typeof weight !== 'number' || !Number.isFinite(weight))
   if (wrong >= 0)

@@ -7,15 +7,13 @@ import type { DescribeOptions } from '../../options/score-options.js'
 import type { TensorInfo } from '../../options/tensor-info.js'
 import type { PlanDescription } from '../../plan.js'
 import { showShape } from '../../tensor.js'
-import { parseCount, parseRule, parseTarget } from '../arguments.js'
+import { parseCount } from '../arguments.js'
 import { createReporter, table, withPrefix } from '../console.js'
+import { addExplanationOptions, type ExplanationArguments, explanation } from '../explanation.js'
 import { addModelOptions, collect, loadModel, type ModelArguments } from '../model-options.js'
 
-interface Arguments extends ModelArguments {
+interface Arguments extends ModelArguments, ExplanationArguments {
   plan?: boolean
-  target?: string
-  rule?: string
-  override?: string[]
   shape?: string[]
   json?: boolean
 }
@@ -32,16 +30,9 @@ export function addInspectCommand(program: Command): void {
     .description('show inputs, outputs, operators, and what can be explained')
     .argument('<model>', 'ONNX file')
     .option('--plan', 'show every step with its rule and arithmetic')
-    .option('--target <[output:]index>', 'target of the plan (default: the first value of the first output)')
-    .option('--rule <rule>', 'rule of the plan (default: rescale)')
-    .option(
-      '--override <node=rule>',
-      'another rule for the nodes of this name; * matches any characters',
-      collect,
-    )
     .option('--shape <name=4,1000>', 'shape of one example, where the file leaves axes open', collect)
     .option('--json', 'print JSON')
-  addModelOptions(command).action(async (path: string, options: Arguments) => {
+  addModelOptions(addExplanationOptions(command)).action(async (path: string, options: Arguments) => {
     await inspect(path, options)
   })
 }
@@ -49,11 +40,10 @@ export function addInspectCommand(program: Command): void {
 async function inspect(path: string, options: Arguments): Promise<void> {
   const reporter = createReporter(options.json === true)
   const model = await loadModel(path, options)
-  const describe = describeOptions(options, model)
-  const outputs = await Promise.all(model.outputs.map((output) => judge(output, model, describe)))
+  const { target, ...describe } = describeOptions(options, model)
+  const outputs = await Promise.all(model.outputs.map((output) => judge(output, model, describe.shapes)))
   // What was asked for explicitly is an error if it fails; the default plan is shown only if there is one.
-  const asked = options.plan || options.target !== undefined
-  const target = options.target === undefined ? undefined : parseTarget(options.target, model.outputs)
+  const asked = options.plan || target !== undefined
   const first = outputs.find(({ explainable }) => explainable)
   const plan =
     asked || first
@@ -73,15 +63,8 @@ async function inspect(path: string, options: Arguments): Promise<void> {
 }
 
 function describeOptions(options: Arguments, model: DeepLift): DescribeOptions {
-  const rule = parseRule(options.rule, options.override ?? [])
   const shapes = Object.fromEntries((options.shape ?? []).map((text) => parseShape(text, model)))
-  return {
-    shapes,
-    ...(rule !== undefined && { rule }),
-    ...(options.channelAxis !== undefined && {
-      channelAxis: parseCount(options.channelAxis, '--channel-axis', 1),
-    }),
-  }
+  return { ...explanation(options, model.outputs), shapes }
 }
 
 function parseShape(text: string, { inputs }: DeepLift): [string, number[]] {
@@ -91,9 +74,13 @@ function parseShape(text: string, { inputs }: DeepLift): [string, number[]] {
   return [name, shape.map((extent) => parseCount(extent, '--shape', 1))]
 }
 
-async function judge(output: TensorInfo, model: DeepLift, options: DescribeOptions): Promise<OutputVerdict> {
+async function judge(
+  output: TensorInfo,
+  model: DeepLift,
+  shapes: DescribeOptions['shapes'],
+): Promise<OutputVerdict> {
   try {
-    await model.describe({ ...options, target: { output: output.name, index: 0 } })
+    await model.describe({ ...(shapes && { shapes }), target: { output: output.name, index: 0 } })
     return { ...output, explainable: true }
   } catch (error) {
     if (!(error instanceof DeepLiftError) || error.code === 'INTERNAL') throw error

@@ -4,18 +4,14 @@ import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import type { DeepLift } from '../../model.js'
 import type { Precision } from '../../native.js'
-import { checkChoice, didYouMean } from '../../options/check.js'
-import { RULES } from '../../options/rule.js'
+import { checkChoice } from '../../options/check.js'
+import { resolveRule, sumsToDifference, TIMES_INPUT } from '../../options/rule.js'
 import type { OutputName, StreamOptions } from '../../options/score-options.js'
-import {
-  byInput,
-  parseCount,
-  parseReference,
-  parseRule,
-  parseTarget,
-  type ReferenceArgument,
-} from '../arguments.js'
-import { createReporter, type Reporter } from '../console.js'
+import type { NodeResidual } from '../../trace.js'
+import { parseCount, usage } from '../arguments.js'
+import { createReporter, type Reporter, table } from '../console.js'
+import { exampleSources, type SourceArguments } from '../example-sources.js'
+import { addExplanationOptions, type ExplanationArguments, explanation } from '../explanation.js'
 import { interruption } from '../interruption.js'
 import { addModelOptions, collect, loadModel, type ModelArguments } from '../model-options.js'
 import { type describeProgress, duration, ProgressLine } from '../progress-line.js'
@@ -28,18 +24,11 @@ import type { Sink } from '../sinks/sink.js'
 const FORMATS = ['npz', 'npy', 'modisco'] as const
 type Format = (typeof FORMATS)[number]
 
-interface Arguments extends ModelArguments {
-  fasta?: string
-  input?: string[]
-  reference?: string[]
-  target?: string[]
-  rule?: string
-  override?: string[]
+interface Arguments extends ModelArguments, ExplanationArguments, SourceArguments {
   multiplyBy?: string
-  seed: string
-  unknown: string
   uracil?: boolean
-  out: string
+  out?: string
+  traceCompleteness?: boolean
   format?: string
   hypothetical?: boolean
   multipliers?: boolean
@@ -56,7 +45,10 @@ export function addScoreCommand(program: Command): void {
     .command('score')
     .description('score sequences or arrays and write the contributions to a file')
     .argument('<model>', 'ONNX file')
-    .option('--fasta <file>', "sequences: FASTA, plain, gzip or bgzip; '-' reads stdin")
+    .option(
+      '--fasta <[name=]file>',
+      "sequences: FASTA, plain, gzip or bgzip; '-' reads stdin. Other inputs of the model come from --input",
+    )
     .option(
       '--input <[name=]file.npy>',
       'input values [n, …], or base codes [n, length] as integers',
@@ -64,25 +56,18 @@ export function addScoreCommand(program: Command): void {
     )
     .option(
       '--reference <[name=]reference>',
-      'dinuc-shuffle[:COUNT] (20), zeros, background[:A,C,G,T] (.25 each), file:REFERENCES.npy or self (held fixed)',
+      'dinuc-shuffle[:COUNT] (20), zeros, background[:A,C,G,T] (.25 each), file:REFERENCES.npy or self (held fixed); ' +
+        'without a name, of all inputs that have none of their own',
       collect,
     )
-    .option(
-      '--target <[output:]index>',
-      'value to explain, such as 3 or logits:3; repeat for several',
-      collect,
-    )
-    .option('--rule <rule>', `${RULES.join(', ')} (default: rescale)`)
-    .option(
-      '--override <node=rule>',
-      'another rule for the nodes of this name; * matches any characters',
-      collect,
-    )
-    .option('--multiply-by <what>', 'difference, or input with --rule gradient (default: difference)')
     .option('--seed <n>', 'seed of the shuffles', '1')
     .option('--unknown <policy>', 'unknown bases in shuffles: symbol, fixed or reject', 'symbol')
     .option('--uracil', 'read U as T')
-    .requiredOption('--out <file>', 'file to write; with --format modisco the prefix of two files')
+    .option('--out <file>', 'file to write; with --format modisco the prefix of two files')
+    .option(
+      '--trace-completeness',
+      'instead of scores, print how far contributions are from summing up at each node',
+    )
     .option('--format <format>', `${FORMATS.join(', ')} (default: from the name of --out, or npz)`)
     .option('--hypothetical', 'also write hypothetical contributions')
     .option('--multipliers', 'also write multipliers')
@@ -92,6 +77,10 @@ export function addScoreCommand(program: Command): void {
     .option('--first-example <n>', 'number of the first example, where this job is a part of a larger one')
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
+  addExplanationOptions(command).option(
+    '--multiply-by <what>',
+    `difference, or input with --rule ${TIMES_INPUT.join(', ')} (default: difference)`,
+  )
   addModelOptions(command).action(async (path: string, options: Arguments) => {
     await score(path, options)
   })
@@ -99,35 +88,76 @@ export function addScoreCommand(program: Command): void {
 
 async function score(path: string, options: Arguments): Promise<void> {
   const reporter = createReporter(options.json === true)
+  const { out, traceCompleteness = false } = options
+  if (traceCompleteness === (out !== undefined))
+    throw usage(
+      traceCompleteness
+        ? '--trace-completeness prints a table and writes no scores: leave out --out.'
+        : 'say where the scores go: --out FILE.',
+    )
   const format = chooseFormat(options)
-  if ((options.fasta === undefined) === (options.input === undefined))
-    throw usage('give the examples either as --fasta FILE or as --input FILE.npy.')
   const model = await loadModel(path, options)
   const scoring = scoreOptions(options, model, format)
   const interrupt = interruption()
+  const { signal } = interrupt
+  const sources = exampleSources(options, scoring, model.inputs)
   const examples = await openExamples({
     inputs: model.inputs,
-    fasta: options.fasta,
-    files: inputFiles(options.input ?? [], model),
-    references: referenceArguments(options, model),
+    ...sources,
     letters: { uracil: options.uracil ? 't' : 'reject' },
-    signal: interrupt.signal,
+    signal,
   })
-  const sink = createSink(format, options.out)
+  const settings = { model: path, references: options.reference ?? null, seed: options.seed, ...scoring }
   try {
-    const summary = await run(model, examples, scoring, sink, reporter, options, interrupt.signal)
-    await sink.finish()
-    const settings = { model: path, references: options.reference ?? null, seed: options.seed, ...scoring }
-    reporter.result(() => summary.text, { ...summary.data, settings, files: sink.paths })
-  } catch (error) {
-    await sink.abort()
-    throw error
+    if (out === undefined) {
+      const nodes = await trace(model, examples, scoring, signal)
+      reporter.result(() => residualTable(nodes), { nodes, settings })
+      return
+    }
+    const sink = createSink(format, out, severalScored(scoring, model))
+    try {
+      const summary = await run(model, examples, scoring, sink, reporter, options, signal)
+      await sink.finish()
+      reporter.result(() => summary.text, { ...summary.data, settings, files: sink.paths })
+    } catch (error) {
+      await sink.abort()
+      throw error
+    }
   } finally {
     interrupt.end()
     // A pipe that nobody reads to its end would keep the process.
-    if (options.fasta === '-') process.stdin.destroy()
+    if (sources.fasta?.path === '-') process.stdin.destroy()
     await examples.close()
   }
+}
+
+async function trace(
+  model: DeepLift,
+  examples: Examples,
+  { outputs: _, ...scoring }: StreamOptions,
+  signal: AbortSignal,
+): Promise<NodeResidual[]> {
+  return await model.trace(examples.records, { ...scoring, references: examples.references, signal })
+}
+
+/** Rows that people want to see; programs get all of them as JSON. */
+const ROWS_SHOWN = 20
+
+function residualTable(nodes: readonly NodeResidual[]): string {
+  const rows = nodes
+    .slice(0, ROWS_SHOWN)
+    .map(({ node, op, rule, residual, relative }) => [
+      relative.toExponential(1),
+      residual.toExponential(1),
+      node,
+      op,
+      rule,
+    ])
+  const hidden = nodes.length - rows.length
+  return (
+    table([['relative', 'residual', 'node', 'op', 'rule'], ...rows], [0, 1]) +
+    (hidden > 0 ? `\n${hidden} more nodes lose less (--json shows all)` : '')
+  )
 }
 
 async function run(
@@ -182,9 +212,10 @@ async function run(
     worstCompleteness: last.worstCompleteness,
     warnings: [...warned],
   }
-  // Gradients do not promise to sum up, so their residual says nothing about the numbers.
-  const residual =
-    options.rule === 'gradient' ? '' : `, worst completeness ${last.worstCompleteness.toExponential(1)}`
+  // Where contributions do not promise to sum up, their residual says nothing about the numbers.
+  const residual = sumsToDifference(resolveRule(scoring.rule).rule)
+    ? `, worst completeness ${last.worstCompleteness.toExponential(1)}`
+    : ''
   const rate = `${(last.done / seconds).toPrecision(3)}/s`
   const text = `${last.done} examples in ${duration(seconds)} (${rate})${residual}: ${sink.paths.join(', ')}`
   return { text, data }
@@ -192,68 +223,31 @@ async function run(
 
 function chooseFormat({ format, out }: Arguments): Format {
   if (format !== undefined) return checkChoice(format, FORMATS, '--format')
-  return out.endsWith('.npy') ? 'npy' : 'npz'
+  return out?.endsWith('.npy') ? 'npy' : 'npz'
 }
 
-function createSink(format: Format, out: string): Sink {
+function createSink(format: Format, out: string, several: boolean): Sink {
   if (format === 'modisco') return new ModiscoSink(out)
-  return format === 'npy' ? new NpySink(out) : new NpzSink(out)
+  return format === 'npy' ? new NpySink(out) : new NpzSink(out, several)
+}
+
+function severalScored({ layers }: StreamOptions, { inputs }: DeepLift): boolean {
+  return (layers?.length ?? inputs.length) > 1
 }
 
 function scoreOptions(options: Arguments, model: DeepLift, format: Format): StreamOptions {
-  const targets = (options.target ?? []).map((text) => parseTarget(text, model.outputs))
-  const rule = parseRule(options.rule, options.override ?? [])
   const outputs: OutputName[] = ['contributions']
   if (options.hypothetical || format === 'modisco') outputs.push('hypothetical')
   if (options.multipliers) outputs.push('multipliers')
   if (options.perReference) outputs.push('perReference')
   return {
+    ...explanation(options, model.outputs),
     outputs,
     precision: options.precision as Precision,
-    ...(targets.length > 0 && { target: targets.length === 1 ? targets[0]! : targets }),
-    ...(rule !== undefined && { rule }),
     ...(options.multiplyBy !== undefined && { multiplyBy: options.multiplyBy as 'input' }),
     ...(options.batch !== undefined && { batchSize: parseCount(options.batch, '--batch', 1) }),
     ...(options.firstExample !== undefined && {
       firstExample: parseCount(options.firstExample, '--first-example', 0),
     }),
-    ...(options.channelAxis !== undefined && {
-      channelAxis: parseCount(options.channelAxis, '--channel-axis', 1),
-    }),
   }
-}
-
-function inputFiles(texts: readonly string[], model: DeepLift): Map<string, string> {
-  if (texts.length === 0) return new Map()
-  const names = model.inputs.map(({ name }) => name)
-  if (names.length > 1)
-    for (const text of texts) {
-      const [name] = text.split('=', 1)
-      if (!names.some((each) => text.startsWith(`${each}=`)))
-        throw usage(
-          `--input ${text}: the model has the inputs ${names.join(', ')}; write --input NAME=FILE.npy.` +
-            didYouMean(name!, names),
-        )
-    }
-  const files = byInput(texts, names, '--input')
-  const missing = names.find((name) => !files.has(name))
-  if (missing !== undefined) throw usage(`input "${missing}" is missing: give --input ${missing}=FILE.npy.`)
-  return files
-}
-
-function referenceArguments(options: Arguments, model: DeepLift): Map<string, ReferenceArgument> {
-  const names = model.inputs.map(({ name }) => name)
-  const settings = { seed: parseCount(options.seed, '--seed', 0), unknown: options.unknown }
-  if (options.reference === undefined) {
-    if (options.multiplyBy === 'input') return new Map(names.map((name) => [name, 'zeros']))
-    throw usage(
-      'say what inputs are compared with: --reference dinuc-shuffle:20, zeros, background:.3,.2,.2,.3 or file:REFERENCES.npy.',
-    )
-  }
-  const texts = byInput(options.reference, names, '--reference')
-  return new Map([...texts].map(([name, text]) => [name, parseReference(text, settings)]))
-}
-
-function usage(message: string): DeepLiftError {
-  return new DeepLiftError('INVALID_OPTION', `score: ${message}`)
 }

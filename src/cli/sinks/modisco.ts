@@ -38,7 +38,7 @@ export class ModiscoSink implements Sink {
         throw error
       }
     }
-    const inputs = records.map(({ inputs }) => inputs[name]!)
+    const inputs = records.map(({ inputs }) => inputs[name] as Tensor)
     await this.#writers.oneHot.append('arr_0', oneHotOf(inputs, layout, length))
     await this.#writers.hypothetical.append('arr_0', lettersFirst(scores.data, layout, length))
   }

@@ -1,6 +1,6 @@
 /**
- * One .npz archive: `contributions`, `output`, `reference_output`, `completeness`; on request `hypothetical`,
- * `multipliers`, `per_reference`; `names` for FASTA. With several inputs, `contributions.NAME` and so on.
+ * One .npz archive: `contributions`, `output`, `reference_output`, `delta`, `completeness`; on request `hypothetical`,
+ * `multipliers`, `per_reference`; `names` for FASTA. With several inputs or layers, `contributions.NAME` and so on.
  */
 
 import { NpzWriter } from '../../io/npz-write.js'
@@ -19,14 +19,14 @@ const KEYS: Record<OutputName, string> = {
 }
 
 /** The arrays of a batch by their key in the archive. */
-function arraysOf(batch: ScoreBatch<TensorRecord>): Map<string, Tensor<FloatArray>> {
+function arraysOf(batch: ScoreBatch<TensorRecord>, several: boolean): Map<string, Tensor<FloatArray>> {
   const arrays = new Map<string, Tensor<FloatArray>>()
-  const inputs = Object.keys(batch.records[0]!.inputs)
   for (const [output, key] of Object.entries(KEYS) as [OutputName, string][])
-    for (const [input, tensor] of Object.entries(batch[output]))
-      arrays.set(inputs.length === 1 ? key : `${key}.${input}`, tensor)
+    for (const [name, tensor] of Object.entries(batch[output]))
+      arrays.set(several ? `${key}.${name}` : key, tensor)
   arrays.set('output', batch.output)
   arrays.set('reference_output', batch.referenceOutput)
+  arrays.set('delta', batch.delta)
   arrays.set('completeness', batch.completeness)
   return arrays
 }
@@ -36,12 +36,16 @@ export class NpzSink implements Sink {
   #writer: NpzWriter | undefined
   readonly #names: string[] = []
 
-  constructor(private readonly path: string) {
+  /** @param several Whether several inputs or layers are scored, so that keys name them. */
+  constructor(
+    private readonly path: string,
+    private readonly several: boolean,
+  ) {
     this.paths = [path]
   }
 
   async write(batch: ScoreBatch<TensorRecord>): Promise<void> {
-    const arrays = arraysOf(batch)
+    const arrays = arraysOf(batch, this.several)
     // Shapes are known from the first batch on.
     this.#writer ??= await NpzWriter.create(
       this.path,
