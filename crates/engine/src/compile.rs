@@ -171,10 +171,10 @@ impl<T: Precision> Compiler<'_, T> {
             self.number.insert(node.output, inputs[0]);
             return Ok(());
         }
-        if let Some(text) = node.operator.warning() {
+        let attributed = inputs.iter().any(|&i| self.tensors.attributed[i]);
+        if let Some(text) = node.operator.warning().filter(|_| attributed) {
             self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
         }
-        let attributed = inputs.iter().any(|&i| self.tensors.attributed[i]);
         let layer = self.layers.contains(&node.output);
         let output = self.tensor(node.output, attributed || layer);
         self.tensors.source[output] = !attributed || layer;

@@ -18,6 +18,8 @@ mod dense;
 mod dft;
 mod div;
 mod einsum;
+mod extremum;
+mod forward_only;
 mod gemm;
 mod index_map;
 mod joint;
@@ -32,6 +34,7 @@ mod mul;
 mod norm;
 mod one_hot;
 mod pool;
+mod ranking;
 mod recurrent;
 mod reduce;
 mod resize;
@@ -52,13 +55,16 @@ type Inputs = std::ops::RangeInclusive<usize>;
 /// Any number of inputs, none omitted.
 const ANY: Inputs = 1..=usize::MAX;
 
-/// Every operator, by its ONNX name, with the number of its inputs; `Composite`, `Dense` and `Layer` are made by rewrites.
+/// Every operator, by its ONNX name, with the number of its inputs. Names that ONNX does not know are made by rewrites
+/// and expansions.
 pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Abs", 1..=1, unary::abs::build),
     ("Acos", 1..=1, unary::trigonometric::build),
     ("Acosh", 1..=1, unary::trigonometric::build),
     ("Add", 2..=2, add::build),
     ("And", 2..=2, joint::logical::build),
+    ("ArgMax", 1..=1, ranking::build_arg),
+    ("ArgMin", 1..=1, ranking::build_arg),
     ("Asin", 1..=1, unary::trigonometric::build),
     ("Asinh", 1..=1, unary::trigonometric::build),
     ("Atan", 1..=1, unary::trigonometric::build),
@@ -86,6 +92,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("DFT", 1..=3, dft::build),
     ("Dense", 3..=3, dense::build),
     ("DepthToSpace", 1..=1, layout::depth_to_space::build),
+    ("DequantizeLinear", 2..=3, joint::quantize::build),
     ("Div", 2..=2, div::build),
     ("Dropout", 1..=3, layout::identity::build),
     ("Einsum", ANY, einsum::build),
@@ -111,6 +118,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("GroupNormalization", 3..=3, norm::channels::build_group),
     ("HardSigmoid", 1..=1, unary::hard_sigmoid::build),
     ("HardSwish", 1..=1, unary::hard_swish::build),
+    ("Hardmax", 1..=1, ranking::build_hardmax),
     ("Identity", 1..=1, layout::identity::build),
     ("InstanceNormalization", 3..=3, norm::channels::build_instance),
     ("IsInf", 1..=1, unary::step::build_is_special),
@@ -127,12 +135,14 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("LpNormalization", 1..=1, norm::lp::build),
     ("LpPool", 1..=1, lp_pool::build),
     ("MatMul", 2..=2, matmul::build),
-    ("Max", ANY, shape::extremum::build),
+    ("Max", ANY, extremum::build),
     ("MaxPool", 1..=1, max_pool::build),
     ("MaxUnpool", 2..=3, max_unpool::build),
+    ("Maximum", 1..=1, reduce::max::build),
     ("Mean", ANY, mean::build),
     ("MeanVarianceNormalization", 1..=1, norm::mean_variance::build),
-    ("Min", ANY, shape::extremum::build),
+    ("Min", ANY, extremum::build),
+    ("Minimum", 1..=1, reduce::max::build),
     ("Mish", 1..=1, unary::mish::build),
     ("Mod", 2..=2, joint::modulo::build),
     ("MovingSum", 1..=1, norm::moving_sum::build),
@@ -144,9 +154,13 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("PRelu", 2..=2, unary::prelu::build),
     ("Pad", 1..=4, layout::pad::build),
     ("Pow", 2..=2, joint::pow::build),
+    ("Quantize", 3..=3, joint::quantize::build_levels),
+    ("QuantizeLinear", 2..=3, joint::quantize::build),
     ("RMSNormalization", 2..=2, norm::layer::build_rms),
     ("RNN", 3..=6, recurrent::build),
     ("Range", 3..=3, shape::range::build),
+    ("RankedIndices", 1..=1, ranking::build_ranked),
+    ("RankedValues", 1..=1, ranking::build_ranked),
     ("Reciprocal", 1..=1, unary::reciprocal::build),
     ("Recurrence", 3..=7, recurrent::recurrence::build),
     ("ReduceL1", 1..=2, reduce::composed::build_l1),
@@ -192,6 +206,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Tanh", 1..=1, unary::tanh::build),
     ("ThresholdedRelu", 1..=1, unary::thresholded_relu::build),
     ("Tile", 2..=2, layout::tile::build),
+    ("TopK", 1..=2, ranking::build_top_k),
     ("Transpose", 1..=1, layout::transpose::build),
     ("Trilu", 1..=2, layout::trilu::build),
     ("Unsqueeze", 1..=2, layout::unsqueeze::build),
@@ -203,11 +218,11 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
 /// What to do about operators that people meet and that have no exact rule here.
 pub const ADVICE: &[(&[&str], &str)] = &[
     (&["Loop", "Scan", "If"], "data-dependent control flow has no DeepLIFT rule; export from PyTorch, or unroll the loop"),
-    (&["TopK", "NonZero", "Unique", "ArgMax", "ArgMin", "Hardmax"], "it is not a function with differences; choose a target before this node"),
+    (&["NonZero", "Unique"], "the shape of its output depends on values; choose a target before this node"),
     (&["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"], "it draws random numbers; export the model in inference mode"),
-    (&["QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"], "export the model before quantisation"),
     (&["GridSample", "AffineGrid", "RoiAlign", "MaxRoiPool", "DeformConv"], "where it samples depends on its inputs; choose a target before this node"),
     (&["NonMaxSuppression", "Det"], "it has no rule that is exact; choose a target before this node"),
+    (&["DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"], "export the model before quantisation"),
     (&["Erfc"], "it is not an ONNX operator; the exporter wrote an invalid file: use the tanh approximation of GELU or export from PyTorch"),
 ];
 

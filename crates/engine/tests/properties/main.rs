@@ -8,6 +8,7 @@ mod fused;
 mod laws;
 mod networks;
 mod operators;
+mod rankings;
 mod rules;
 mod spellings;
 mod targets;

@@ -18,6 +18,7 @@ fn every_operator_is_in_one_list() {
     let mut listed: Vec<&str> = cases::data_ops().collect();
     listed.extend(cases::PLAN_TIME);
     listed.extend(cases::INTERNAL);
+    listed.extend(cases::FORWARD_ONLY);
     listed.sort_unstable();
     let table: Vec<&str> = deeplift_ops::TABLE.iter().map(|(name, ..)| *name).collect();
     assert_eq!(listed, table);
@@ -182,7 +183,9 @@ operators! {
         "MeanVarianceNormalization", "MovingSum", "RMSNormalization", "Standardise";
     softmax: "LogSoftmax", "Softmax";
     trigonometric: "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Sin", "Sinh", "Tan";
-    steps: "Cast", "CastLike", "Ceil", "Floor", "IsInf", "IsNaN", "Mod", "Round", "Shrink", "Sign";
+    steps: "Cast", "CastLike", "Ceil", "Floor", "IsInf", "IsNaN", "Mod", "QuantizeLinear", "Round",
+        "Shrink", "Sign";
+    extrema: "Max", "Min", "DequantizeLinear";
     choices: "And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Where", "Where", "Xor";
     views: "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze";
     recurrent: "GRU", "LSTM", "RNN";

@@ -187,8 +187,8 @@ impl Pass<'_> {
         let Some(Pending::Shuffled(source, index)) = self.pending.get(&only).cloned() else {
             return Ok(false);
         };
-        let mut inputs = node.inputs.clone();
-        inputs[0] = Some(source);
+        let of = |t: &Option<TensorId>| if *t == Some(only) { Some(source) } else { *t };
+        let mut inputs: Vec<Option<TensorId>> = node.inputs.iter().map(of).collect();
         if node.op == "Dense" {
             let w = self.graph.constant(inputs[1]).expect("dense weights are constant").clone();
             let rows = inverse(&index);

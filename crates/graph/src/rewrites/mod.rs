@@ -12,6 +12,7 @@ mod insert;
 mod layout;
 mod peel;
 mod shifted;
+mod stack;
 
 pub use insert::{mark_layer, mean_normalise};
 pub use peel::Peeled;
@@ -36,6 +37,7 @@ pub fn canonicalise(
     compose::run(graph, registry)?;
     fold_affine::run(graph, registry)?;
     layout::run(graph, registry)?;
+    stack::run(graph, registry)?;
     graph.remove_dead();
     Ok(peeled)
 }

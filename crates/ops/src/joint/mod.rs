@@ -16,6 +16,7 @@ pub mod logical;
 pub mod modulo;
 pub mod pow;
 pub mod prelu;
+pub mod quantize;
 pub mod select;
 
 /// A function of `N` numbers in double precision.

@@ -1,4 +1,4 @@
-//! ReduceMax and ReduceMin.
+//! ReduceMax and ReduceMin; Maximum and Minimum, which reduce the axis along which several tensors were stacked.
 use deeplift_graph::operator::{Members, Permuted, Selection};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::reduce;
@@ -7,21 +7,22 @@ use deeplift_simd::Real;
 use super::Axes;
 
 struct Extremum {
-    axes: Axes,
     fact: Fact,
-    largest: bool,
+    kernel: Kernel,
 }
 
 /// Largest or smallest element over the given axes.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let axes = Axes::read(cx)?;
     let fact = Fact::data(axes.output.clone(), cx.input(0)?.dtype);
-    Ok(Box::new(Extremum { axes, fact, largest: cx.op != "ReduceMin" }))
+    let largest = !matches!(cx.op, "ReduceMin" | "Minimum");
+    let binary = matches!(cx.op, "Maximum" | "Minimum");
+    Ok(Box::new(Extremum { fact, kernel: Kernel { axes, largest, binary } }))
 }
 
 impl Extremum {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
-        Ok(Structure::Selection(Box::new(Kernel { axes: self.axes.clone(), largest: self.largest })))
+        Ok(Structure::Selection(Box::new(self.kernel.clone())))
     }
 }
 
@@ -36,25 +37,27 @@ impl Operator for Extremum {
 
     fn fold(&self, inputs: &[Option<&Constant>]) -> Result<Option<Vec<Constant>>> {
         let Some(x) = inputs[0] else { return Ok(None) };
-        if self.axes.offsets.is_empty() {
+        if self.kernel.axes.offsets.is_empty() {
             let float = x.dtype.is_float();
             ensure!(float, UnsupportedOp, "the extremum of no {:?} elements is not defined here", x.dtype);
-            let nothing = if self.largest { f64::NEG_INFINITY } else { f64::INFINITY };
-            return self.axes.fold(inputs, |_| nothing);
+            let nothing = if self.kernel.largest { f64::NEG_INFINITY } else { f64::INFINITY };
+            return self.kernel.axes.fold(inputs, |_| nothing);
         }
         let values = x.to_f64();
-        let mut winners = vec![0; self.axes.bases.len()];
-        let kernel = Kernel { axes: self.axes.clone(), largest: self.largest };
-        kernel.winners(&values, &mut winners);
-        Ok(Some(vec![x.pick(self.axes.output.clone(), winners.into_iter().map(|i| i as usize))]))
+        let mut winners = vec![0; self.kernel.axes.bases.len()];
+        self.kernel.winners(&values, &mut winners);
+        Ok(Some(vec![x.pick(self.fact.shape.clone(), winners.into_iter().map(|i| i as usize))]))
     }
 
     structures!();
 }
 
+#[derive(Clone)]
 struct Kernel {
     axes: Axes,
     largest: bool,
+    /// Whether the axis is that of stacked tensors.
+    binary: bool,
 }
 
 impl<T: Real> Selection<T> for Kernel {
@@ -102,5 +105,9 @@ impl<T: Real> Selection<T> for Kernel {
         let start = (0..=outputs).map(|o| (o * each) as u32).collect();
         let of = |&b: &usize| self.axes.offsets.iter().map(move |&r| (b + r) as u32);
         Members { start, index: self.axes.bases.iter().flat_map(of).collect() }
+    }
+
+    fn binary(&self) -> bool {
+        self.binary
     }
 }

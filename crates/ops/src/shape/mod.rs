@@ -9,7 +9,6 @@ use deeplift_simd::Real;
 
 pub mod constant;
 pub mod constant_of_shape;
-pub mod extremum;
 pub mod eye_like;
 pub mod range;
 pub mod shape_of;

@@ -5,7 +5,7 @@ use crate::common::draw::Draw;
 use crate::common::net::Named;
 use crate::common::tensor::{broadcast, Tensor};
 use crate::common::{int, Net};
-use deeplift_graph::Constant;
+use deeplift_graph::{Constant, DType};
 
 /// The whole range, but nothing in front of the operator: a step multiplies the rounding of what is.
 const BARE: (f64, f64) = (-2.5, 2.5);
@@ -202,4 +202,85 @@ pub fn modulo(op: &str, d: &mut Draw) -> Case {
     let net = Net::new().weight("w", &sb, w.data.clone()).node(op, "a w", "y", fmod);
     Case::new(net, vec![sa], move |t| Tensor::from_fn(&out, |i| remainder(t[0].spread(i), w.spread(i))))
         .within(BARE.0, BARE.1)
+}
+
+/// Maxima and minima of two activations, of one and a constant tensor, or of three operands, broadcast; and of one
+/// activation and a multiple of it, which is a function of one element.
+pub fn extremum(op: &str, d: &mut Draw) -> Case {
+    let axes = d.int(1, 3);
+    let shape = d.shape(axes, 4);
+    let f: fn(f64, f64) -> f64 = if op == "Max" { f64::max } else { f64::min };
+    let (sa, sb) = (narrowed(d, &shape, false), narrowed(d, &shape, false));
+    let out = broadcast(&sa, &sb);
+    let w = Tensor::new(&sb, d.reals(sb.iter().product(), -1.5, 1.5));
+    let net = Net::new().weight("w", &sb, w.data.clone()).weight("half", &[], vec![0.5]);
+    match d.int(0, 3) {
+        0 => Case::new(net.node(op, "a b", "y", []), vec![sa, sb], move |t| {
+            Tensor::from_fn(&out, |i| f(t[0].spread(i), t[1].spread(i)))
+        }),
+        1 => {
+            let operands = if d.coin() { "a w" } else { "w a" };
+            Case::new(net.node(op, operands, "y", []), vec![sa], move |t| {
+                Tensor::from_fn(&out, |i| f(t[0].spread(i), w.spread(i)))
+            })
+        }
+        2 => Case::new(net.node(op, "a w b half", "y", []), vec![sa, sb], move |t| {
+            Tensor::from_fn(&out, |i| f(f(t[0].spread(i), w.spread(i)), f(t[1].spread(i), 0.5)))
+        }),
+        _ => {
+            let net = net.node("Mul", "a half", "h", []).node(op, "a h", "y", []);
+            Case::new(net, vec![sa], move |t| t[0].map(|a| f(a, 0.5 * a)))
+        }
+    }
+}
+
+/// Quantised and back: one scale, one per element of an axis, or one per block.
+pub fn quantize(_: &str, d: &mut Draw) -> Case {
+    let axes = d.int(1, 3);
+    let shape = d.shape(axes, 5);
+    let axis = d.int(1, axes);
+    let block = d.int(1, 3);
+    let (of, attributes) = match d.int(0, 2) {
+        0 => (vec![], vec![]),
+        1 => (vec![shape[axis]], vec![int("axis", axis as i64)]),
+        _ => {
+            let mut of = shape.clone();
+            of[axis] = shape[axis].div_ceil(block);
+            let along = axis as i64 - shape.len() as i64;
+            (of, vec![int("axis", along), int("block_size", block as i64)])
+        }
+    };
+    let n = of.iter().product();
+    let scale = Tensor::new(&of, d.reals(n, 0.01, 0.4));
+    let signed = d.coin();
+    let (low, high) = if signed { (-128.0, 127.0) } else { (0.0, 255.0) };
+    let zero: Vec<i64> = (0..n).map(|_| d.int(0, 100) as i64).collect();
+    let dtype = if signed { DType::I8 } else { DType::U8 };
+    let net = Net::of_opset(21)
+        .weight("s", &of, scale.data.clone())
+        .constant("z", Constant { dtype, ..Constant::i64(of.clone(), zero.clone()) })
+        .node("QuantizeLinear", "a s z", "q", attributes.clone())
+        .node("DequantizeLinear", "q s z", "y", attributes);
+    Case::new(net, vec![shape.clone()], move |t| {
+        Tensor::from_fn(&shape, |i| {
+            let mut at = match of.len() {
+                0 => vec![],
+                1 => vec![i[axis]],
+                _ => i.to_vec(),
+            };
+            if of.len() > 1 {
+                at[axis] /= block;
+            }
+            let (s, flat) = (scale.at(&at), flat(&of, &at));
+            let z = zero[flat] as f64;
+            // Levels of float32 tensors are computed in float32.
+            let level = f64::from(t[0].at(i) as f32 / s as f32).round_ties_even() + z;
+            (level.clamp(low, high) - z) * s
+        })
+    })
+    .within(BARE.0, BARE.1)
+}
+
+fn flat(shape: &[usize], index: &[usize]) -> usize {
+    shape.iter().zip(index).fold(0, |flat, (&n, &i)| flat * n + i)
 }

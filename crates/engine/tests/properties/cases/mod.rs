@@ -142,6 +142,8 @@ pub const DATA: &[(&[&str], Make)] = &[
     (&["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"], choices::compare),
     (&["And", "Not", "Or", "Xor"], choices::logic),
     (&["Mod"], choices::modulo),
+    (&["Max", "Min"], choices::extremum),
+    (&["DequantizeLinear", "QuantizeLinear"], choices::quantize),
     (&["Where"], choices::select),
     (&["ConvTranspose"], resampling::conv_transpose),
     (&["GlobalLpPool", "LpPool"], resampling::lp_pool),
@@ -163,10 +165,23 @@ pub const DATA: &[(&[&str], Make)] = &[
 
 /// Operators that are evaluated while planning; on data they are part of a composite or refused.
 pub const PLAN_TIME: &[&str] =
-    &["Constant", "ConstantOfShape", "EyeLike", "Max", "Min", "OneHot", "Range", "Shape", "Size"];
+    &["Constant", "ConstantOfShape", "EyeLike", "OneHot", "Range", "Shape", "Size"];
 
-/// Operators that only rewrites write.
-pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer", "Recurrence"];
+/// Operators that only rewrites and expansions write.
+pub const INTERNAL: &[&str] = &[
+    "Composite",
+    "Dense",
+    "Layer",
+    "Maximum",
+    "Minimum",
+    "Quantize",
+    "RankedIndices",
+    "RankedValues",
+    "Recurrence",
+];
+
+/// Operators that are computed but have no rule.
+pub const FORWARD_ONLY: &[&str] = &["ArgMax", "ArgMin", "Hardmax", "TopK"];
 
 /// Names of all operators with a case.
 pub fn data_ops() -> impl Iterator<Item = &'static str> {

@@ -26,6 +26,9 @@ fn softplus(x: f64) -> f64 {
 pub fn unary(op: &str, d: &mut Draw) -> Case {
     let axes = d.int(1, 3);
     let shape = d.shape(axes, 5);
+    if op == "Clip" && d.int(0, 3) == 0 {
+        return computed_bounds(shape, d);
+    }
     let given = d.coin();
     let alpha = d.real(0.2, 1.5);
     let beta = d.real(0.2, 0.8);
@@ -146,6 +149,17 @@ pub fn unary(op: &str, d: &mut Draw) -> Case {
         "Shrink" | "ThresholdedRelu" => case.within(-2.5, 2.5),
         _ => case,
     }
+}
+
+/// Clip of which a bound is a computed scalar.
+fn computed_bounds(shape: Vec<usize>, d: &mut Draw) -> Case {
+    let bound = vec![1; shape.len()];
+    let low = d.real(-1.0, 0.0);
+    let both = d.coin();
+    let net = Net::new().weight("low", &[], vec![low]);
+    let net = net.node("Clip", if both { "a low b" } else { "a _ b" }, "y", []);
+    let low = if both { low } else { f64::NEG_INFINITY };
+    Case::new(net, vec![shape, bound], move |t| t[0].map(|x| x.max(low).min(t[1].data[0])))
 }
 
 /// The arc sine by its Maclaurin series, through the half angle where that converges slowly.
