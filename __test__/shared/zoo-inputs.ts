@@ -40,8 +40,9 @@ export function randomSequences(model: DeepLift, count: number, seed: number): I
   return { [name]: { data, shape: [count, length!, letters!] } }
 }
 
-function isOneHot({ data }: FloatTensor): boolean {
-  return data.every((value) => value === 0 || value === 1)
+/** One letter of four per position, and no further tracks. */
+function isOneHot({ data, shape }: FloatTensor): boolean {
+  return shape.slice(1).includes(4) && data.every((value) => value === 0 || value === 1)
 }
 
 /** Two references per example: its own positions in random order, all channels of a position together. */
@@ -72,9 +73,12 @@ function permuted({ data, shape }: FloatTensor, seed: number): InputReferences {
 export function referenceKinds(inputs: Inputs): [string, Record<string, InputReferences>][] {
   const each = (make: (tensor: FloatTensor) => InputReferences) =>
     Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, make(tensor)]))
-  return [
+  const kinds: [string, Record<string, InputReferences>][] = [
     ['zeros', each(() => 'zeros')],
     ['permuted', each((tensor) => permuted(tensor, 7))],
-    ['shuffled', each((tensor) => (isOneHot(tensor) ? dinucleotideShuffle({ count: 3, seed: 1 }) : 'self'))],
   ]
+  const shuffle = (tensor: FloatTensor) =>
+    isOneHot(tensor) ? dinucleotideShuffle({ count: 3, seed: 1 }) : 'self'
+  if (Object.values(inputs).some(isOneHot)) kinds.push(['shuffled', each(shuffle)])
+  return kinds
 }

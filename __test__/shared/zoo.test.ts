@@ -20,14 +20,8 @@ const REFUSED: Record<string, [node: string, op: string]> = {
   'borzoi.legacy.onnx': ['/at/at.0/LayerNormalization', 'LayerNormalization'],
   'convnext.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
   'convnext.legacy.onnx': ['/b1/ln/LayerNormalization', 'LayerNormalization'],
-  'danq.dynamo.onnx': ['node_lstm__2', 'LSTM'],
-  'danq.legacy.onnx': ['/bdlstm/LSTM', 'LSTM'],
-  'keras_danq.tf.onnx': ['LSTM__2838', 'LSTM'],
-  'keras_danq.tf.op13.onnx': ['LSTM__2644', 'LSTM'],
   'mha.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
   'mha.legacy.onnx': ['/tr/layers.0/norm1/LayerNormalization', 'LayerNormalization'],
-  'saluki.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
-  'saluki.legacy.onnx': ['/ln.0/LayerNormalization', 'LayerNormalization'],
 }
 
 const isKeras = (path: string) => basename(path).startsWith('keras_')
@@ -156,7 +150,7 @@ describe.skipIf(paths.length === 0)('zoo', () => {
           compared++
         }
       })
-      expect(compared).toBeGreaterThanOrEqual(6)
+      expect(compared).toBeGreaterThanOrEqual(4)
     })
   })
 })

@@ -13,3 +13,4 @@ mod rules;
 mod spellings;
 mod targets;
 mod units;
+mod unrolled;

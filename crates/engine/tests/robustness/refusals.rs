@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use deeplift_engine::options::{Encoding, ProfileWeights, References, ReverseComplement};
 use deeplift_engine::score::Values;
+use deeplift_graph::wire::Attribute;
 use deeplift_graph::{Code, Constant, Error};
 
 use crate::common::{float, int, ints, string, value, Net, Setup};
@@ -389,4 +390,55 @@ fn constants_are_folded_as_the_standard_says() {
             Err(e) => assert_eq!(e.code, Code::UnsupportedOp, "{what}: {e}"),
         }
     }
+}
+
+/// An LSTM of two units over one input that is right but for what `change` does to it.
+fn lstm(attributes: Vec<crate::common::Named>, w: &[usize], inputs: &str) -> Net {
+    x(&[5, 1])
+        .weight("w", w, vec![0.1; w.iter().product()])
+        .weight("r", &[1, 8, 2], vec![0.1; 16])
+        .list("lens", &[9])
+        .node("Transpose", "x", "time", [ints("perm", &[1, 0, 2])])
+        .node("LSTM", inputs, "t", attributes)
+}
+
+#[test]
+fn recurrent_layers_that_do_not_fit() {
+    let fine = lstm(vec![], &[1, 8, 1], "time w r");
+    assert!(Setup::new(fine, "t").program::<f32>().is_ok());
+    let broken = |net: Net, texts: &[&str]| assert_refused(net, Code::InvalidModel, texts);
+    broken(lstm(vec![], &[1, 8, 3], "time w r"), &["t_node", "W", "[1, 8, 3]", "[1, 8, 1]"]);
+    broken(lstm(vec![int("hidden_size", HUGE)], &[1, 8, 1], "time w r"), &["hidden_size"]);
+    broken(lstm(vec![string("direction", "both")], &[1, 8, 1], "time w r"), &["'both'"]);
+    broken(lstm(vec![float("clip", -1.0)], &[1, 8, 1], "time w r"), &["clip -1"]);
+    broken(lstm(vec![float("clip", f64::NAN)], &[1, 8, 1], "time w r"), &["clip NaN"]);
+    broken(lstm(vec![], &[1, 8, 1], "time w r _ lens"), &["sequence_lens 9", "5"]);
+    broken(lstm(vec![], &[1, 8, 1], "time w r _ _ w"), &["input 5", "[1, 1, 2]"]);
+    let strings = |v: &[&str]| Attribute::Strings(v.iter().map(|v| v.to_string()).collect());
+    let activations = |v: &[&str]| lstm(vec![("activations".into(), strings(v))], &[1, 8, 1], "time w r");
+    broken(activations(&["Tanh"]), &["1 activations", "3"]);
+    broken(activations(&["Sigmoid", "Tanh", "Sin"]), &["'Sin'"]);
+    broken(activations(&["Sigmoid", "Tanh", "Affine"]), &["Affine", "activation_alpha"]);
+}
+
+#[test]
+fn recurrent_layers_without_a_rule() {
+    let computed = lstm(vec![], &[1, 8, 1], "time w r");
+    let computed = computed.list("flat", &[1, 8, 1]).list("n", &[1, 8, 5]);
+    let weights = computed
+        .node("Reshape", "x row", "one", [])
+        .list("row", &[1, 1, 5])
+        .node("Expand", "one n", "wide", [])
+        .node("LSTM", "time wide r", "u", []);
+    let error = Setup::new(weights, "u").program::<f32>().err().expect("a computed weight matrix");
+    assert_eq!(error.code, Code::UnsupportedOp, "{error}");
+    assert!(error.message.contains("weight matrix W"), "{error}");
+    // Examples along the axis of time.
+    let mixed = x(&[5, 1]).weight("w", &[1, 8, 1], vec![0.1; 8]).weight("r", &[1, 8, 2], vec![0.1; 16]).node(
+        "LSTM",
+        "x w r",
+        "t",
+        [],
+    );
+    assert_refused(mixed, Code::UnsupportedOp, &["t_node", "axis 0", "examples"]);
 }
