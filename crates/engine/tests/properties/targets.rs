@@ -307,3 +307,23 @@ proptest! {
 fn d_values(v: &[f64], n: usize) -> Vec<f64> {
     (0..n).map(|i| v[i % v.len()] * if i / v.len() == 0 { 1.0 } else { -0.7 }).collect()
 }
+/// An inner tensor whose value is found by looking up rows, which has no rule, is scored all the same.
+#[test]
+fn what_has_no_rule_may_lie_before_a_layer() {
+    let net = Net::new()
+        .input("ids", &[3])
+        .weight("table", &[4, 2], vec![0.1, 0.2, -0.3, 0.4, 0.5, -0.6, 0.7, 0.8])
+        .weight("v", &[6, 1], vec![1.0, -1.0, 0.5, 2.0, -0.5, 1.5])
+        .node("Cast", "ids", "index", [int("to", 7)])
+        .node("Gather", "table index", "rows", [int("axis", 0)])
+        .node("Relu", "rows", "a", [])
+        .node("Flatten", "a", "f", [])
+        .node("MatMul", "f v", "t", []);
+    let mut s = net.pair("t", vec![vec![0.0, 3.0, 1.0]], vec![vec![2.0, 2.0, 2.0]]);
+    let refused = s.score::<f64>().expect_err("ids have no contributions");
+    assert!(refused.message.contains("Gather") || refused.message.contains("Cast"), "{refused}");
+    s.options.layers = vec!["rows".into()];
+    let scores = score(&s);
+    assert_eq!(scores.contributions[0].len(), 6);
+    assert!(scores.completeness[0] < 1e-13);
+}
