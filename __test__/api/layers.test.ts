@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { DeepLift, Inputs } from '../../src/index.js'
+import { DeepLift, type Inputs } from '../../src/index.js'
 import { expectError } from '../support/errors.js'
 import { loadSequenceModel, randomCodes, randomFloats } from '../support/models.js'
-import { largest, sums } from '../support/numbers.js'
+import { largest, sum, sums } from '../support/numbers.js'
+import { buildModel, DType, node, tensor, value } from '../support/onnx-builder.js'
 
 const LENGTH = 30
 const EXAMPLES = 3
@@ -47,5 +48,78 @@ describe('layers', () => {
       'INVALID_OPTION',
       'r9',
     )
+  })
+})
+
+/** From token ids `[batch, 5]` and a mask `[batch, 5]` to two values, through an embedding of 3. */
+function tokenModel(): Uint8Array {
+  return buildModel({
+    inputs: [value('ids', ['batch', 5], DType.INT64), value('mask', ['batch', 5], DType.BOOL)],
+    outputs: { y: ['batch', 2] },
+    nodes: [
+      node('Gather', ['table', 'ids'], ['embedded']),
+      node('Cast', ['mask'], ['m'], { to: DType.FLOAT }),
+      node('Unsqueeze', ['m', 'last'], ['mm']),
+      node('Mul', ['embedded', 'mm'], ['masked']),
+      node('ReduceSum', ['masked', 'middle'], ['pooled'], { keepdims: 0 }),
+      node('Tanh', ['pooled'], ['h']),
+      node('Gemm', ['h', 'w'], ['y']),
+    ],
+    initializers: [
+      tensor('table', [7, 3], randomFloats(21, 1)),
+      tensor('w', [3, 2], randomFloats(6, 2)),
+      tensor('last', [1], BigInt64Array.of(-1n)),
+      tensor('middle', [1], BigInt64Array.of(1n)),
+    ],
+  })
+}
+
+describe('token ids', () => {
+  const ids = [1, 2, 3, 4, 0, 6, 5, 6, 0, 0]
+  const mask = [1, 1, 1, 1, 0, 1, 1, 1, 0, 0]
+  const tokens: Inputs = {
+    ids: { data: BigInt64Array.from(ids, BigInt), shape: [2, 5] },
+    mask: { data: Uint8Array.from(mask), shape: [2, 5] },
+  }
+  const references = {
+    ids: { shared: { data: new Int32Array(5), shape: [5] } },
+    mask: 'self',
+  } as const
+
+  test('are scored at their embedding', async () => {
+    const bert = await DeepLift.load(tokenModel())
+    const run = { references, target: 1, layers: 'embedded', precision: 'float64' } as const
+    const scores = await bert.score(tokens, run)
+    const { data, shape } = scores.contributions.embedded!
+    expect(shape).toEqual([2, 5, 3])
+    expect(scores.worstCompleteness).toBeLessThan(1e-12)
+    const perToken = sums(data, 3)
+    for (const [index, id] of ids.entries()) {
+      // Masked tokens, and those that are the padding of the reference, contribute nothing.
+      if (mask[index] === 0 || id === 0) expect(perToken[index]).toBe(0)
+      else expect(perToken[index]).not.toBe(0)
+    }
+    expect(sum(perToken.slice(0, 5))).toBeCloseTo(scores.delta.data[0]!, 12)
+  })
+
+  test('may be any kind of whole numbers', async () => {
+    const bert = await DeepLift.load(tokenModel())
+    const run = { references, target: 0, layers: 'embedded' } as const
+    const scores = await bert.score(tokens, run)
+    for (const kind of [Float32Array, Float64Array, Int32Array, Int8Array, Uint16Array, Uint8Array]) {
+      const other = {
+        ids: { data: kind.from(ids), shape: [2, 5] },
+        mask: { data: kind.from(mask), shape: [2, 5] },
+      }
+      expect(await bert.score(other, run)).toEqual(scores)
+    }
+    const records = [0, 1].map((row) => ({
+      inputs: {
+        ids: { data: Int32Array.from(ids.slice(5 * row, 5 * row + 5)), shape: [5] },
+        mask: { data: Uint8Array.from(mask.slice(5 * row, 5 * row + 5)), shape: [5] },
+      },
+    }))
+    for await (const batch of bert.stream(records, run))
+      expect(batch.contributions.embedded).toEqual(scores.contributions.embedded)
   })
 })
