@@ -113,7 +113,7 @@ export async function runForm(each: NodeCase, form: Form, output: StoredTensor):
   )
   const target = Array.from({ length: size }, (_, index) => ({ output: name, index }))
   const model = await DeepLift.load(bytes)
-  const scores = await model.score(inputs, { references, target, outputs: [] })
+  const scores = await model.score(inputs, { references, target, outputs: [], peel: false })
   return scores.output.data
 }
 

@@ -60,6 +60,8 @@ export async function scoreCase(each: Case, settings: Settings): Promise<TargetS
     const scores = await model.score(inputs, {
       ...options,
       references: references as References,
+      // Stored values are those of the outputs themselves, probabilities included.
+      peel: false,
       target: positions.map((position) => ({ output: tensor, index: each.targets[position]!.index })),
     })
     for (const [slot, position] of positions.entries()) results[position] = { scores, slot }
