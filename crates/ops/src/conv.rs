@@ -17,32 +17,61 @@ struct Conv {
     bias: Option<Constant>,
 }
 
-/// Weights `[out, in / groups, taps..]` and the optional bias are constants.
+/// Sizes of a convolution, from the shapes of its inputs.
+pub(crate) struct Layer {
+    pub batch: usize,
+    pub channels: usize,
+    pub outs: usize,
+    pub groups: usize,
+    /// Whether channels are the last axis.
+    pub last: bool,
+    pub windows: Windows,
+}
+
+impl Layer {
+    fn read(cx: &Build<'_>) -> Result<Self> {
+        let (batch, input, channels, last) = spatial(cx)?;
+        let weights = &cx.input(1)?.shape;
+        let groups = cx.int("group", 1)?;
+        ensure!(weights.len() == input.len() + 2, InvalidModel, "weights of shape {weights:?}");
+        let (outs, ins, taps) = (weights[0], weights[1], &weights[2..]);
+        ensure!(
+            groups > 0
+                && ins.checked_mul(groups as usize) == Some(channels)
+                && outs.is_multiple_of(groups as usize),
+            InvalidModel,
+            "weights of shape {weights:?} with {groups} groups do not fit {channels} channels"
+        );
+        if let Some(k) = cx.ints("kernel_shape")? {
+            let same = k.len() == taps.len() && k.iter().zip(taps).all(|(&k, &t)| k == t as i64);
+            ensure!(same, InvalidModel, "kernel_shape {k:?} differs from weights of shape {weights:?}");
+        }
+        let windows = Windows::read(cx, &input, taps)?;
+        if let Some(b) = cx.optional(2) {
+            ensure!(b.len() == outs, InvalidModel, "bias of {} values for {outs} output channels", b.len());
+        }
+        Ok(Layer { batch, channels, outs, groups: groups as usize, last, windows })
+    }
+
+    /// Shape of the output.
+    pub fn shape(&self) -> Result<Vec<usize>> {
+        let shape = output_shape(self.batch, &self.windows.output, self.outs, self.last);
+        element_count(&shape)?;
+        Ok(shape)
+    }
+}
+
+/// Weights `[out, in / groups, taps..]` and the optional bias; where one is computed, other nodes stand for it.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
-    let (batch, input, channels, last) = spatial(cx)?;
-    let weights = cx.constant(1, "weights")?.clone();
-    let groups = cx.int("group", 1)?;
-    ensure!(weights.shape.len() == input.len() + 2, InvalidModel, "weights of shape {:?}", weights.shape);
-    let (outs, ins, taps) = (weights.shape[0], weights.shape[1], &weights.shape[2..]);
-    ensure!(
-        groups > 0
-            && ins.checked_mul(groups as usize) == Some(channels)
-            && outs.is_multiple_of(groups as usize),
-        InvalidModel,
-        "weights of shape {:?} with {groups} groups do not fit {channels} channels",
-        weights.shape
-    );
-    if let Some(k) = cx.ints("kernel_shape")? {
-        let same = k.len() == taps.len() && k.iter().zip(taps).all(|(&k, &t)| k == t as i64);
-        ensure!(same, InvalidModel, "kernel_shape {k:?} differs from weights of shape {:?}", weights.shape);
+    let layer = Layer::read(cx)?;
+    let fact = Fact::data(layer.shape()?, cx.input(0)?.dtype);
+    let constant = |i: usize| cx.optional(i).is_none_or(|f| f.constant.is_some());
+    if !constant(1) || !constant(2) {
+        ensure!(!layer.last, InvalidModel, "computed weights are expected channels first");
+        return crate::conv_computed::build(cx, layer, fact);
     }
-    let w = Windows::read(cx, &input, taps)?;
-    let bias = cx.optional_constant(2, "bias")?.cloned();
-    if let Some(b) = &bias {
-        ensure!(b.len() == outs, InvalidModel, "bias of {} values for {outs} output channels", b.len());
-    }
-    let shape = output_shape(batch, &w.output, outs, last);
-    element_count(&shape)?;
+    let (weights, bias) = (cx.constant(1, "weights")?.clone(), cx.optional_constant(2, "bias")?.cloned());
+    let w = &layer.windows;
     let geometry = ConvGeometry {
         input: three(&w.input, 1),
         output: three(&w.output, 1),
@@ -50,11 +79,11 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         stride: three(&w.stride, 1),
         dilation: three(&w.dilation, 1),
         pad: three(&w.pad, 0),
-        in_channels: channels,
-        out_channels: outs,
-        groups: groups as usize,
+        in_channels: layer.channels,
+        out_channels: layer.outs,
+        groups: layer.groups,
     };
-    Ok(Box::new(Conv { fact: Fact::data(shape, cx.input(0)?.dtype), batch, geometry, last, weights, bias }))
+    Ok(Box::new(Conv { fact, batch: layer.batch, geometry, last: layer.last, weights, bias }))
 }
 
 impl Conv {

@@ -11,6 +11,7 @@ mod col2im;
 mod composite;
 mod concat;
 mod conv;
+mod conv_computed;
 mod conv_kernel;
 mod conv_transpose;
 mod cumsum;
@@ -45,6 +46,7 @@ mod softmax;
 mod sparse;
 mod sub;
 mod unary;
+mod unfold;
 mod where_;
 
 type BuildFn = fn(&Build<'_>) -> Result<Box<dyn Operator>>;
@@ -209,6 +211,7 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("TopK", 1..=2, ranking::build_top_k),
     ("Transpose", 1..=1, layout::transpose::build),
     ("Trilu", 1..=2, layout::trilu::build),
+    ("Unfold", 1..=1, unfold::build),
     ("Unsqueeze", 1..=2, layout::unsqueeze::build),
     ("Upsample", 1..=2, resize::build),
     ("Where", 3..=3, where_::build),

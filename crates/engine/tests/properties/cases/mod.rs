@@ -167,21 +167,7 @@ pub const DATA: &[(&[&str], Make)] = &[
 pub const PLAN_TIME: &[&str] =
     &["Constant", "ConstantOfShape", "EyeLike", "OneHot", "Range", "Shape", "Size"];
 
-/// Operators that only rewrites and expansions write.
-pub const INTERNAL: &[&str] = &[
-    "Composite",
-    "Dense",
-    "Layer",
-    "Maximum",
-    "Minimum",
-    "Quantize",
-    "RankedIndices",
-    "RankedValues",
-    "Recurrence",
-];
-
-/// Operators that are computed but have no rule.
-pub const FORWARD_ONLY: &[&str] = &["ArgMax", "ArgMin", "Hardmax", "TopK"];
+pub const INTERNAL: &[&str] = &["Composite", "Dense", "Layer", "Recurrence", "Unfold", &str];
 
 /// Names of all operators with a case.
 pub fn data_ops() -> impl Iterator<Item = &'static str> {

@@ -96,35 +96,62 @@ impl Windows {
     }
 }
 
+/// Data, weights and bias, each constant or made of an input; at least one is.
 pub fn conv(_: &str, d: &mut Draw) -> Case {
     let (w, mut attributes) = Windows::draw(d, false);
     attributes.retain(|(name, _)| name != "ceil_mode");
     let groups = d.pick(&[1, 1, 2, 3]);
     let (ins, outs) = (d.int(1, 3), groups * d.int(1, 3));
-    let weights = [vec![outs, ins], w.kernel.clone()].concat();
-    let values = d.reals(weights.iter().product(), -1.0, 1.0);
-    let bias = d.coin().then(|| d.reals(outs, -1.0, 1.0));
     attributes.push(int("group", groups as i64));
     if d.coin() {
         attributes.push(ints("kernel_shape", &w.kernel));
     }
-    let mut net = Net::new().weight("w", &weights, values.clone());
-    net = match &bias {
-        Some(b) => net.weight("c", &[outs], b.clone()).node("Conv", "a w c", "y", attributes),
-        None => net.node("Conv", "a w", "y", attributes),
-    };
-    let input = [vec![1, groups * ins], w.input.clone()].concat();
-    let values = Tensor::new(&weights, values);
-    Case::new(net, vec![input], move |t| {
+    let shapes = [
+        [vec![1, groups * ins], w.input.clone()].concat(),
+        [vec![outs, ins], w.kernel.clone()].concat(),
+        vec![outs],
+    ];
+    // Which of data, weights and bias are inputs. Weights are those of one example, so they are rows of an input.
+    let computed = d.pick(&[[0].as_slice(), &[0], &[0], &[0, 1], &[1], &[0, 2], &[1, 2]]);
+    let biased = computed.contains(&2) || d.coin();
+    let (mut net, mut given, mut inputs) = (Net::new(), vec![], vec![]);
+    for (i, shape) in shapes.iter().enumerate() {
+        let name = ["x", "w", "c"][i];
+        let n = shape.iter().product();
+        let values = d.reals(n, -1.0, 1.0);
+        match computed.iter().position(|&c| c == i) {
+            Some(at) => {
+                let (from, to) = (["a", "b"][at], format!("{name}_shape"));
+                inputs.push(if i == 0 { shape.clone() } else { vec![1, n] });
+                let dims: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+                net = match i {
+                    0 => net.node("Identity", from, name, []),
+                    _ => net.list(&to, &dims).node("Reshape", &format!("{from} {to}"), name, []),
+                };
+                given.push(None);
+            }
+            None => {
+                net = net.weight(name, shape, values.clone());
+                given.push(Some(Tensor::new(shape, values)));
+            }
+        }
+    }
+    let net = net.node("Conv", if biased { "x w c" } else { "x w" }, "y", attributes);
+    Case::new(net, inputs, move |t| {
+        let value = |i: usize| match computed.iter().position(|&c| c == i) {
+            Some(at) => t[at].reshaped(&shapes[i]),
+            None => given[i].clone().expect("a constant"),
+        };
+        let [x, weights, bias] = [0, 1, 2].map(value);
         Tensor::from_fn(&[vec![1, outs], w.output.clone()].concat(), |i| {
             let (o, at) = (i[1], &i[2..]);
             let first = o / (outs / groups) * ins;
-            let mut sum = bias.as_ref().map_or(0.0, |b| b[o]);
+            let mut sum = if biased { bias.at(&[o]) } else { 0.0 };
             for (tap, position, _) in w.taps(at) {
                 let Some(p) = position else { continue };
                 for c in 0..ins {
-                    let weight = values.at(&[vec![o, c], tap.clone()].concat());
-                    sum += weight * t[0].at(&[vec![0, first + c], p.clone()].concat());
+                    let weight = weights.at(&[vec![o, c], tap.clone()].concat());
+                    sum += weight * x.at(&[vec![0, first + c], p.clone()].concat());
                 }
             }
             sum
