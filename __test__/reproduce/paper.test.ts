@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { claimGenomics } from '../../examples/reproduce/genomics/claims.js'
 import { compareGenomics } from '../../examples/reproduce/genomics/expected.js'
 import {
   type Genomics,
@@ -62,7 +63,7 @@ interface EraseTable {
 }
 
 describe.skipIf(!present)('the experiments of the paper', () => {
-  test('erasing pixels of digits', { timeout: 300 * SECONDS }, async () => {
+  test('erasing pixels of digits', { timeout: 600 * SECONDS }, async () => {
     const mnist = await eraseExperiment(DATA, silent)
     const ledger = new Ledger()
     compareMnist(ledger, mnist)
@@ -82,10 +83,11 @@ describe.skipIf(!present)('the experiments of the paper', () => {
     }
   })
 
-  test('finding motifs', { timeout: 300 * SECONDS }, async () => {
+  test('finding motifs', { timeout: 600 * SECONDS }, async () => {
     const genomics = await motifExperiment(DATA, EVALUATION, silent)
     const ledger = new Ledger()
     compareGenomics(ledger, genomics)
+    claimGenomics(ledger, genomics)
     expect(ledger.failures).toEqual([])
 
     const { modes } = await readTable<{

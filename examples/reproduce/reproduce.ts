@@ -2,6 +2,7 @@
 
 import { compareAnalytic } from './analytic/expected.js'
 import { type Analytic, analyticExperiment } from './analytic/experiment.js'
+import { claimGenomics } from './genomics/claims.js'
 import { compareGenomics } from './genomics/expected.js'
 import { type Genomics, motifExperiment } from './genomics/experiment.js'
 import { Ledger } from './ledger.js'
@@ -31,5 +32,6 @@ export async function reproduce(
   compareMnist(ledger, mnist)
   const genomics = await motifExperiment(data, evaluation, log)
   compareGenomics(ledger, genomics)
+  claimGenomics(ledger, genomics)
   return { mnist, genomics, analytic, ledger }
 }

@@ -95,10 +95,14 @@ async function testAuroc(model: DeepLift, sequences: readonly TestSequence[]): P
   )
 }
 
-/** Total score of a match for a task. */
-export function scoreOf({ positions }: MethodScores, match: SequenceMatch, task: number): number {
-  const start = (match.sequence * TASKS + task) * LENGTH
-  return sum(positions.subarray(start + match.start, start + match.end))
+/** Total score of positions `[start, end)` of a sequence for a task. */
+export function scoreOf(
+  { positions }: MethodScores,
+  { sequence, start, end }: { sequence: number; start: number; end: number },
+  task: number,
+): number {
+  const first = (sequence * TASKS + task) * LENGTH
+  return sum(positions.subarray(first + start, first + end))
 }
 
 /** Strong matches of a motif in the sequences that hold both motifs. */

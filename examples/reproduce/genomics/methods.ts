@@ -17,14 +17,26 @@ const SHUFFLES = { count: 10, seed: 1 }
 const background = { background: BACKGROUND }
 
 /**
- * Gradients are multiplied by the difference from the reference, as the authors' code does: what PAPER and figures
- * call "× input" is × (input − background) here.
+ * Gradients are multiplied by the difference from the reference, as the authors' code does: what labels
+ * call "× input" is × (input − background).
  */
 export const METHODS: readonly Method[] = [
+  {
+    id: 'guided-backprop',
+    label: 'guided backprop × input',
+    options: { rule: 'guided-backprop', references: background },
+    complete: false,
+  },
   {
     id: 'gradient-times-input',
     label: 'gradient × input',
     options: { rule: 'gradient', references: background },
+    complete: false,
+  },
+  {
+    id: 'integrated-gradients-10',
+    label: 'integrated gradients, 10 steps',
+    options: { rule: { default: 'integrated-gradients', steps: 10 }, references: background },
     complete: false,
   },
   {

@@ -12,9 +12,20 @@ export interface Method {
 
 export const METHODS: readonly Method[] = [
   {
+    id: 'guided-backprop-masked',
+    label: 'guided backprop, masked by the input',
+    options: { rule: 'guided-backprop' },
+    masked: true,
+  },
+  {
     id: 'gradient-times-input',
     label: 'gradient × input',
     options: { rule: 'gradient', multiplyBy: 'input' },
+  },
+  {
+    id: 'integrated-gradients-5',
+    label: 'integrated gradients, 5 steps',
+    options: { rule: { default: 'integrated-gradients', steps: 5 } },
   },
   { id: 'rescale', label: 'Rescale', options: { rule: 'rescale' } },
   {
