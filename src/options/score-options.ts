@@ -57,7 +57,8 @@ export interface PlanChoices {
   /**
    * Averages with the scores of the reverse complement, compared with the reverse complements of the same references.
    * A target that belongs to a strand or a position has a counterpart in the same output there, which `target` names:
-   * one for one, in the form of the option `target`. Inputs without letters stay as they are. Default false.
+   * one for one, in the form of the option `target`. Tracks along a sequence turn with it; vectors of features do
+   * not. Default false.
    */
   reverseComplement?: boolean | { target?: Target }
   /**

@@ -141,7 +141,7 @@ impl<T: Real> Row<'_, T> {
     }
 
     fn add(&self, ordered: &mut [T], out: &mut [T]) {
-        if self.strand == 1 {
+        if self.strand == 1 && self.site.turns {
             ordered.reverse();
         }
         map::add_assign(out, ordered);

@@ -15,6 +15,8 @@ pub struct Site {
     pub len: usize,
     /// Axis of the four letters.
     pub letter_axis: Option<usize>,
+    /// Whether it lies backwards on the reverse strand: sequences, and tracks along them, whose strands then swap.
+    pub turns: bool,
     /// The plan's tensor; none if the targets do not depend on it.
     pub tensor: Option<usize>,
     /// For each element of the plan's tensor, the element of the caller's; none if they are the same.
@@ -67,7 +69,8 @@ impl Input {
             "input '{name}' of shape {shape:?} has no axis of {LETTERS} letters, which sequences, background and \
              shuffled references need"
         );
-        let site = Site { name: name.into(), shape, len, letter_axis, tensor: None, order: None };
+        let turns = letter_axis.is_some() || shape.len() > 1;
+        let site = Site { name: name.into(), shape, len, letter_axis, turns, tensor: None, order: None };
         Ok(Input { site, encoding, references })
     }
 

@@ -55,6 +55,12 @@ pub(crate) fn inputs(model: &Model, options: &PlanOptions) -> Result<Vec<Input>>
         let axis = options.channel_axis.get(i).copied().flatten();
         inputs.push(Input::new(&o.name, o.shape.clone(), o.encoding, options.references[i].clone(), axis)?);
     }
+    let lengths: Vec<usize> =
+        inputs.iter().filter(|i| i.letter_axis.is_some()).map(|i| i.positions()).collect();
+    for input in &mut inputs {
+        // A track along a sequence turns with it; a vector of features has no direction.
+        input.site.turns |= lengths.contains(&input.len);
+    }
     if options.reverse_complement.is_some() {
         let letters = inputs.iter().any(|i| i.letter_axis.is_some());
         ensure!(
@@ -121,7 +127,15 @@ pub(crate) fn graph(
         let marked = mark_layer(&mut graph, &Operators, t).map_err(in_file)?;
         let shape = per_example(graph.shape(t)).to_vec();
         let len = shape.iter().product();
-        let site = Site { name: name.clone(), shape, len, letter_axis: None, tensor: None, order: None };
+        let site = Site {
+            name: name.clone(),
+            shape,
+            len,
+            letter_axis: None,
+            turns: false,
+            tensor: None,
+            order: None,
+        };
         layers.push((site, marked));
     }
     if options.mean_normalised {

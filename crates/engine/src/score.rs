@@ -204,7 +204,7 @@ impl<T: Precision> Program<T> {
     /// One example of one input on one strand, in the caller's order.
     pub(crate) fn example(&self, i: usize, batch: &Batch, e: usize, strand: usize, out: &mut [T]) {
         self.forward_strand(i, batch, e, out);
-        if strand == 1 {
+        if strand == 1 && self.plan.inputs[i].turns {
             out.reverse();
         }
     }
@@ -253,7 +253,7 @@ impl<T: Precision> Program<T> {
                 crate::tile::shuffled(input, batch, i, e, r % count, *seed, *unknown, out)?;
             }
         }
-        if strand == 1 {
+        if strand == 1 && input.turns {
             out.reverse();
         }
         Ok(())
