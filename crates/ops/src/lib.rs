@@ -43,6 +43,7 @@ mod rotary_embedding;
 mod scatter;
 mod shape;
 mod softmax;
+mod softmax_variant;
 mod sparse;
 mod sub;
 mod unary;

@@ -1,55 +1,85 @@
 //! Softmax, with the closed form of SEMANTICS 3.2: with `p` and `q` the probabilities of example and reference and
 //! `L_i` the logarithmic mean of `p_i` and `q_i`, `w = L / ΣL`, `M_x = L ⊙ M_y − w Σ_i L_i M_{y_i}`. Exactly complete,
 //! invariant to shifts, symmetric, and the Jacobian in the limit.
-use deeplift_graph::broadcast::{around, axis_index};
+//!
+//! Where a mask of −∞ hides an element of both, `L_i = 0`: it has no multiplier and no effect. Where it hides it in one
+//! only, the difference is infinite and `L_i = 0` is the limit of its multiplier. A line that is masked as a whole is NaN,
+//! as ONNX computes it, and has multipliers of 0.
+use deeplift_graph::broadcast::{axis_index, axis_indices};
 use deeplift_graph::operator::{ClosedForm, Permuted};
 use deeplift_graph::wire::Attribute;
-use deeplift_graph::{structures, Build, Fact, Operator, Result, Structure};
+use deeplift_graph::{bail, structures, Build, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
+
+use crate::reduce::block;
+use crate::softmax_variant::Variant;
 
 struct Softmax {
     fact: Fact,
     shape: [usize; 3],
     axes: Vec<usize>,
+    variant: Option<Variant>,
 }
 
-/// Outer, softmax and inner extents; before opset 13 everything from `axis` on is one axis.
-pub(crate) fn extents(cx: &Build<'_>) -> Result<[usize; 3]> {
-    let x = cx.input(0)?;
-    let old = cx.opset < 13;
-    let axis = axis_index(cx.int("axis", if old { 1 } else { -1 })?, x.shape.len())?;
-    let (outer, n, inner) = around(&x.shape, axis);
-    Ok(if old { [outer, n * inner, 1] } else { [outer, n, inner] })
-}
+/// Attribute that names the axes which are normalised together where a permutation has moved those of an old opset.
+const MOVED: &str = "normalised_axes";
 
-/// The axes that are normalised together.
+/// The axes that are normalised together; before opset 13 all from `axis` on.
 pub(crate) fn axes(cx: &Build<'_>) -> Result<Vec<usize>> {
     let rank = cx.input(0)?.shape.len();
+    if let Some(moved) = cx.ints(MOVED)? {
+        return axis_indices(&moved, rank);
+    }
     let old = cx.opset < 13;
     let axis = axis_index(cx.int("axis", if old { 1 } else { -1 })?, rank)?;
     Ok(if old { (axis..rank).collect() } else { vec![axis] })
 }
 
-/// The same on permuted axes.
-pub(crate) fn permute(cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
-    if cx.opset < 13 {
-        return None;
+/// Outer, softmax and inner extents.
+pub(crate) fn extents(cx: &Build<'_>) -> Result<[usize; 3]> {
+    let shape = &cx.input(0)?.shape;
+    match together(shape, &axes(cx)?) {
+        Some(extents) => Ok(extents),
+        None => bail!(InvalidModel, "normalises axes that do not lie together"),
     }
-    let axis = axis_index(cx.int("axis", -1).ok()?, perm.len()).ok()?;
+}
+
+/// The extents before, along and after axes that lie together.
+fn together(shape: &[usize], axes: &[usize]) -> Option<[usize; 3]> {
+    let long = axes.iter().any(|&a| shape[a] != 1);
+    if long {
+        block(shape, axes)
+    } else {
+        Some([shape.iter().product(), 1, 1])
+    }
+}
+
+/// The same on permuted axes, if those that are normalised still lie together.
+pub(crate) fn permute(cx: &Build<'_>, perm: &[usize]) -> Option<Permuted> {
+    let from = &cx.input(0).ok()?.shape;
+    let mut shape = vec![1; perm.len()];
+    perm.iter().zip(from).for_each(|(&p, &d)| shape[p] = d);
+    let axes: Vec<usize> = axes(cx).ok()?.into_iter().map(|a| perm[a]).collect();
+    together(&shape, &axes)?;
     let mut attrs = cx.attrs.clone();
-    attrs.insert("axis".into(), Attribute::Int(perm[axis] as i64));
+    attrs.insert(MOVED.into(), Attribute::Ints(axes.into_iter().map(|a| a as i64).collect()));
     Some(Permuted { attrs, constants: vec![], perm: perm.to_vec() })
 }
 
-/// Probabilities along one axis.
+/// Probabilities along one axis. The attribute `variant`, which a rewrite adds, chooses another rule.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
-    Ok(Box::new(Softmax { fact: Fact::data(x.shape.clone(), x.dtype), shape: extents(cx)?, axes: axes(cx)? }))
+    let fact = Fact::data(x.shape.clone(), x.dtype);
+    let variant = Variant::read(cx)?;
+    Ok(Box::new(Softmax { fact, shape: extents(cx)?, axes: axes(cx)?, variant }))
 }
 
 impl Softmax {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
-        Ok(Structure::ClosedForm(Box::new(Kernel(self.shape))))
+        Ok(Structure::ClosedForm(match self.variant {
+            None => Box::new(Kernel(self.shape)),
+            Some(variant) => variant.closed_form(self.shape),
+        }))
     }
 }
 
@@ -69,13 +99,19 @@ impl Operator for Softmax {
     structures!();
 }
 
-/// Logarithmic mean of two probabilities from their logarithms: `(p − q) / (log p − log q)`, the geometric mean with
-/// its second-order term where both are close, 0 where one is 0.
-fn log_mean(log_p: f64, log_q: f64) -> f64 {
-    if log_p == f64::NEG_INFINITY || log_q == f64::NEG_INFINITY {
+/// Logarithmic mean of two probabilities from their logarithms, `(p − q) / (log p − log q)`: the geometric mean with its
+/// second-order term where both are close. 0 where one is 0, which is the limit, or where it is not defined because all
+/// of its line is masked: masked elements have neither a difference nor an effect.
+pub(crate) fn log_mean(log_p: f64, log_q: f64) -> f64 {
+    let masked = |v: f64| v.is_nan() || v == f64::NEG_INFINITY;
+    if masked(log_p) || masked(log_q) {
         return 0.0;
     }
     let d = log_p - log_q;
+    if d.abs() > 2.0 {
+        // Nothing cancels, and nothing overflows where a mask is a large negative number.
+        return (log_p.exp() - log_q.exp()) / d;
+    }
     let middle = (0.5 * (log_p + log_q)).exp();
     if d.abs() < 1e-3 {
         middle * (1.0 + d * d / 24.0)
@@ -105,13 +141,13 @@ pub(crate) fn lines(
     (0..outer).flat_map(move |o| (0..inner).map(move |i| (0..n).map(move |a| (o * n + a) * inner + i)))
 }
 
-/// `L / ΣL` along each line.
+/// `L / ΣL` along each line; 0 where a line is masked as a whole.
 pub(crate) fn weights(means: &[f64], shape: [usize; 3]) -> Vec<f64> {
     let mut out = vec![0.0; means.len()];
     for line in lines(shape) {
         let total: f64 = line.clone().map(|i| means[i]).sum();
         for i in line {
-            out[i] = means[i] / total;
+            out[i] = if total == 0.0 { 0.0 } else { means[i] / total };
         }
     }
     out
@@ -139,9 +175,9 @@ impl<T: Real> ClosedForm<T> for Kernel {
         for line in lines(self.0) {
             let total: f64 = line.clone().map(|i| record[i].to_f64()).sum();
             let flow: f64 = line.clone().map(|i| record[i].to_f64() * my[i].to_f64()).sum();
+            let level = if total == 0.0 { 0.0 } else { flow / total };
             for i in line {
-                let l = record[i].to_f64();
-                let m = T::from_f64(l * my[i].to_f64() - l / total * flow);
+                let m = T::from_f64(record[i].to_f64() * (my[i].to_f64() - level));
                 mx[i] = if accumulate { mx[i] + m } else { m };
             }
         }

@@ -12,6 +12,7 @@ mod insert;
 mod layout;
 mod peel;
 mod shifted;
+pub mod softmax_variant;
 mod stack;
 
 pub use insert::{mark_layer, mean_normalise};

@@ -80,7 +80,9 @@ impl Axes {
     }
 }
 
-fn block(shape: &[usize], axes: &[usize]) -> Option<[usize; 3]> {
+/// Extents before, along and after axes that lie together, axes of length 1 aside; none if they do not, or all are that
+/// short.
+pub(crate) fn block(shape: &[usize], axes: &[usize]) -> Option<[usize; 3]> {
     let long: Vec<usize> = (0..shape.len()).filter(|&a| shape[a] != 1).collect();
     let inside: Vec<usize> = (0..long.len()).filter(|&i| axes.contains(&long[i])).collect();
     let (first, last) = match (inside.first(), inside.last()) {
