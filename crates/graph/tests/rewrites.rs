@@ -14,7 +14,8 @@ mod tensor;
 use std::collections::HashMap;
 
 use deeplift_graph::bind::{bind, InputShapes};
-use deeplift_graph::rewrites::canonicalise;
+use deeplift_graph::rewrites::{canonicalise, softmax_variant};
+use deeplift_graph::wire::Attribute;
 use deeplift_graph::{Graph, Structure};
 use deeplift_kernels::Scratch;
 use deeplift_ops::Operators;
@@ -241,6 +242,7 @@ impl Chain {
                     })
                 });
             }
+            14 if rank >= 2 && self.d.coin() => self.normalise(),
             14 => {
                 let axis = self.d.int(1, rank - 1);
                 self.push("Softmax", "", [int("axis", axis as i64)], shape.clone(), move |t| {
@@ -269,6 +271,36 @@ impl Chain {
     }
 
     /// Flattens into a dense layer.
+    /// A layer that standardises some axes, which layouts move.
+    fn normalise(&mut self) {
+        let (shape, rank) = (self.shape.clone(), self.shape.len());
+        let scaled = |c: Tensor, axes: Vec<usize>| {
+            let root = c.reduced(&axes, true, |g| g.iter().map(|v| v * v).sum::<f64>().sqrt());
+            Tensor::from_fn(&c.shape, |i| c.at(i) / root.spread(i).max(1e-300))
+        };
+        if self.d.coin() {
+            let axis = self.d.int(1, rank - 1);
+            self.push("LpNormalization", "", [int("axis", axis as i64)], shape, move |t| {
+                scaled(t.clone(), vec![axis])
+            });
+            return;
+        }
+        let groups = (1..=shape[1]).rev().find(|g| shape[1] % g == 0 && *g < 3).unwrap_or(1);
+        let inner = shape[1] / groups * shape[2..].iter().product::<usize>();
+        let (g, scale) = self.weight(&[shape[1]]);
+        let (h, shift) = self.weight(&[shape[1]]);
+        let (attributes, to) = ([int("num_groups", groups as i64)], shape.clone());
+        self.net.wire.opset = 21;
+        self.push("GroupNormalization", &format!("{g} {h}"), attributes, shape, move |t| {
+            let t = t.reshaped(&[1, groups, inner]);
+            let mean = t.reduced(&[2], true, |g| g.iter().sum::<f64>() / g.len() as f64);
+            let c = Tensor::from_fn(&t.shape, |i| t.at(i) - mean.spread(i));
+            let v = c.reduced(&[2], true, |g| g.iter().map(|v| v * v).sum::<f64>() / g.len() as f64);
+            let y = Tensor::from_fn(&c.shape, |i| c.at(i) / (v.spread(i) + 1e-5).sqrt()).reshaped(&to);
+            Tensor::from_fn(&to, |i| y.at(i) * scale.data[i[1]] + shift.data[i[1]])
+        });
+    }
+
     fn finish(&mut self) {
         let n: usize = self.shape.iter().product();
         let flat = self.list(&[1, n as i64]);
@@ -452,4 +484,38 @@ fn layers_with_two_readers_stay() {
     };
     let y = evaluate(&canonical(single, &[1, 4, 9]), &x);
     assert_same(&evaluate(&graph, &x), &y.map(|v| 3.0 * v), "y + 2y");
+}
+
+/// Spelled-out normalisations and softmax become one node each, and every softmax has the rule that was asked for.
+#[test]
+fn pieces_become_the_operators_they_define() {
+    let net = Net::new()
+        .input("x", &[4])
+        .list("last", &[-1])
+        .weight("two", &[], vec![2.0])
+        .weight("epsilon", &[], vec![1e-5])
+        .node("ReduceMean", "x last", "m", [])
+        .node("Sub", "x m", "c", [])
+        .node("Pow", "c two", "q", [])
+        .node("ReduceMean", "q last", "v", [])
+        .node("Add", "v epsilon", "e", [])
+        .node("Sqrt", "e", "s", [])
+        .node("Div", "c s", "n", [])
+        .node("Softmax", "n", "p", [])
+        .node("Exp", "p", "f", [])
+        .node("ReduceSum", "f last", "g", [])
+        .node("Div", "f g", "t", []);
+    let shapes = InputShapes::from([("x".to_string(), vec![1, 4])]);
+    let model = net.output("t").model().unwrap();
+    let bound = bind(&model, &Operators, &shapes, &["t".to_string()]).unwrap();
+    let mut graph = bound.clone();
+    softmax_variant::apply(&mut graph, &Operators, "elementwise").unwrap();
+    canonicalise(&mut graph, &Operators, &[]).unwrap();
+    let ops: Vec<&str> = graph.nodes.iter().map(|n| n.op.as_str()).collect();
+    assert_eq!(ops, ["Standardise", "Softmax", "Softmax"]);
+    for node in &graph.nodes[1..] {
+        assert!(matches!(&node.attrs["variant"], Attribute::String(v) if v == "elementwise"));
+    }
+    let error = softmax_variant::apply(&mut bound.clone(), &Operators, "sharp").unwrap_err();
+    assert!(error.message.contains("'decomposed'"), "{error}");
 }

@@ -201,3 +201,19 @@ pub fn contraction(
     }
     y
 }
+
+/// Deviations from the mean of the middle axis (from 0 without `centre`) over the root of their mean square plus
+/// `epsilon`; any number of `[s0, s1, s2]` blocks.
+pub fn standardise([_, extent, inner]: [usize; 3], centre: bool, epsilon: f64, x: &[f64]) -> Vec<f64> {
+    let line = |i: usize| {
+        let start = i / (extent * inner) * extent * inner + i % inner;
+        (0..extent).map(move |k| x[start + k * inner])
+    };
+    let n = extent as f64;
+    let standard = |(i, v): (usize, &f64)| {
+        let mean = if centre { line(i).sum::<f64>() / n } else { 0.0 };
+        let square = line(i).map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+        (v - mean) / (square + epsilon).sqrt()
+    };
+    x.iter().enumerate().map(standard).collect()
+}

@@ -101,10 +101,10 @@ impl Standardise {
                 let (s, s0) = (self.statistics(x), self.statistics(x0));
                 let mut weight = vec![0.0; self.groups.count()];
                 for (g, weight) in weight.iter_mut().enumerate() {
-                    let slope = self.slope([s.root[g], s0.root[g]], [s.scale[g], s0.scale[g]]);
+                    let (scale, slope) = pair([s.root[g], s0.root[g]], [s.scale[g], s0.scale[g]]);
                     // The root is split over both factors of the product of deviations, so that neither overflows.
                     *weight = (2.0 / self.divisor * slope.abs()).sqrt();
-                    means[g] = T::from_f64(0.5 * (s.scale[g] + s0.scale[g]));
+                    means[g] = T::from_f64(scale);
                     signs[g] = if slope < 0.0 { -T::ONE } else { T::ONE };
                 }
                 self.groups.apply(
@@ -116,18 +116,6 @@ impl Standardise {
                 );
             },
         );
-    }
-
-    /// `Δs / Δv`. Where the spread is 0 on one side only, the quotient of the differences; where it is 0 on both, all
-    /// deviations are 0 and the slope has no effect.
-    fn slope(&self, [r, r0]: [f64; 2], [s, s0]: [f64; 2]) -> f64 {
-        if r + r0 == 0.0 {
-            0.0
-        } else if s == 0.0 || s0 == 0.0 {
-            (s - s0) / (r * r - r0 * r0)
-        } else {
-            -s * s0 / (r + r0)
-        }
     }
 
     /// Multipliers of the input of one lane, from those of the output.
@@ -186,5 +174,21 @@ impl Standardise {
                 );
             },
         );
+    }
+}
+
+/// `s̄` and `Δs / Δv` of a pair of roots and scales.
+///
+/// Where all deviations are 0 on one side, any scale there gives the same output. 0 is taken, not the inverse of an offset
+/// of 1e-9, so that contributions are no differences of huge numbers. Where they are 0 on both, the slope has no effect.
+fn pair([r, r0]: [f64; 2], [s, s0]: [f64; 2]) -> (f64, f64) {
+    if r == 0.0 && r0 == 0.0 {
+        (0.5 * (s + s0), 0.0)
+    } else if r == 0.0 {
+        (0.5 * s0, s0 / (r0 * r0))
+    } else if r0 == 0.0 {
+        (0.5 * s, s / (r * r))
+    } else {
+        (0.5 * (s + s0), -s * s0 / (r + r0))
     }
 }

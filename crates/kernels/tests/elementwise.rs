@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_close, inner, noise, wide};
-use deeplift_kernels::{map, oracle, pool, reduce, softmax, AveragePool, PoolGeometry};
+use deeplift_kernels::{map, oracle, pool, reduce, softmax, AveragePool, Groups, PoolGeometry, Standardise};
 use deeplift_simd::{Isa, Real};
 use proptest::prelude::*;
 
@@ -286,5 +286,42 @@ proptest! {
         prop_assume!(has_only_real_windows(&g));
         pools_agree::<f32>(&g, pad_end);
         pools_agree::<f64>(&g, pad_end);
+    }
+}
+
+/// Standardising the middle axis, cut into pieces, of lanes with one innermost element and with many: the output, and
+/// that multipliers times differences are the difference of the output.
+fn standardising_agrees<T: Real>(shape: [usize; 3], centre: bool) {
+    let groups = Groups::new(&[shape[0], 2, shape[1], shape[2]], &[false, false, true, false]);
+    let n = groups.elements();
+    let kernel = Standardise { groups, centre, divisor: shape[1] as f64, epsilon: 0.01, offset: 0.0 };
+    let (x, x0, m) = (noise::<T>(n, 1), noise::<T>(n, 2), noise::<T>(n, 3));
+    let (y, y0) = (
+        oracle::standardise(shape, centre, 0.01, &wide(&x)),
+        oracle::standardise(shape, centre, 0.01, &wide(&x0)),
+    );
+    let mut found = vec![T::ZERO; n];
+    kernel.forward(&x, &mut found);
+    let context = format!("{shape:?} {centre}");
+    assert_close(&found, &y, 64, &context);
+    let mut record = vec![T::ZERO; kernel.record_len()];
+    kernel.record(&x, &x0, &mut record);
+    let mut mx = vec![T::ONE; n];
+    kernel.adjoint(&record, &m, &mut mx, true);
+    mx.iter_mut().for_each(|v| *v -= T::ONE);
+    let difference = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>();
+    let left = inner(&wide(&m), &difference(y, y0));
+    let right = inner(&wide(&mx), &difference(wide(&x), wide(&x0)));
+    let bound = 64.0 * T::EPSILON.to_f64() * n as f64;
+    assert!((left - right).abs() <= bound, "{context}: {left} and {right}");
+}
+
+#[test]
+fn standardising_agrees_with_the_oracle() {
+    for shape in [[1, 5, 1], [3, 40, 1], [1, 7, 33], [2, 3, 4], [1, 100, 16]] {
+        for centre in [false, true] {
+            standardising_agrees::<f32>(shape, centre);
+            standardising_agrees::<f64>(shape, centre);
+        }
     }
 }

@@ -119,11 +119,11 @@ fn around(d: &mut Draw, function: impl Fn(Net) -> Net) -> Net {
     function(with_scalars(net)).node("MatMul", "a last", "t", [])
 }
 
-fn same(a: Net, b: Net, elements: usize, d: &mut Draw, what: &str) {
+pub fn same(a: Net, b: Net, elements: usize, d: &mut Draw, what: &str) {
     same_under(&RULES, a, b, elements, d, what);
 }
 
-fn same_under(rules: &[&str], a: Net, b: Net, elements: usize, d: &mut Draw, what: &str) {
+pub fn same_under(rules: &[&str], a: Net, b: Net, elements: usize, d: &mut Draw, what: &str) {
     let inputs = a.wire.inputs.len();
     let (x, x0): (Vec<_>, Vec<_>) = (0..inputs).map(|_| d.pair(elements, -2.0, 2.0)).unzip();
     for rule in rules {

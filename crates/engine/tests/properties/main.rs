@@ -7,6 +7,7 @@ mod each_operator;
 mod fused;
 mod laws;
 mod networks;
+mod normalised;
 mod operators;
 mod rankings;
 mod rules;

@@ -1,5 +1,5 @@
 //! Numbers worked out by hand or in arbitrary precision: SEMANTICS 5 and 3.4.
-use crate::common::{assert_close, int, ints, Net};
+use crate::common::{assert_close, float, int, ints, Net};
 
 /// Contributions of every element of the target, one row each.
 fn rows(net: Net, x: &[&[f64]], x0: &[&[f64]]) -> (Vec<Vec<f64>>, Vec<f64>) {
@@ -28,6 +28,31 @@ fn softmax() {
     let (c, m) = rows(net(4), &[&[2.0, -1.0, 0.5, 0.0]], &[&[0.5, 0.5, -2.0, 0.0]]);
     assert_close(&c[0], &[0.3262836457, 0.1252955089, -0.1134178526, 0.0], 1e-10, "y0");
     assert_close(&m[3..4], &[-0.0886249501], 1e-10, "multiplier of an element that does not differ");
+}
+
+#[test]
+fn layer_normalisation() {
+    let net = Net::of_opset(17).input("x", &[4]).weight("g", &[4], vec![1.0, 0.5, -1.0, 2.0]).node(
+        "LayerNormalization",
+        "x g",
+        "t",
+        [float("epsilon", 1e-5)],
+    );
+    let c = contributions(net, &[&[1.0, 2.0, 3.0, 4.0]], &[&[0.0, 0.0, 0.0, 1.0]]);
+    assert_close(&c[0], &[0.6916252965, -1.2379000936, -0.9829315075, 0.7649057584], 1e-10, "y0");
+    assert_close(&c[2], &[0.3276438358, 0.7385180176, -3.5730221173, 1.4823135834], 1e-10, "y2");
+    assert_close(&[c[0].iter().sum()], &[-0.7643005462], 1e-10, "difference of y0");
+}
+
+/// Three factors: each changes before, between or after the others.
+#[test]
+fn a_product_of_three() {
+    let net = Net::new().input("x", &[3]).list("axes", &[1]).node("ReduceProd", "x axes", "t", []);
+    let c = contributions(net, &[&[2.0, 3.0, 5.0]], &[&[1.0, 1.0, 1.0]]);
+    // Shapley values: (1·(1 + ½(3 + 5) + 15))/3 and so on, from the six orders.
+    let of = |d: f64, a: f64, b: f64| d * (2.0 + (a + b) + 2.0 * a * b) / 6.0;
+    assert_close(&c[0], &[of(1.0, 3.0, 5.0), of(2.0, 2.0, 5.0), of(4.0, 2.0, 3.0)], 1e-12, "contributions");
+    assert_close(&[c[0].iter().sum()], &[29.0], 1e-12, "difference");
 }
 
 #[test]

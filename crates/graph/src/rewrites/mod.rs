@@ -10,10 +10,12 @@ mod compose;
 mod fold_affine;
 mod insert;
 mod layout;
+mod pattern;
 mod peel;
 mod shifted;
 pub mod softmax_variant;
 mod stack;
+mod standardise;
 
 pub use insert::{mark_layer, mean_normalise};
 pub use peel::Peeled;
@@ -30,6 +32,7 @@ pub fn canonicalise(
 ) -> Result<Vec<Option<Peeled>>> {
     canonical::run(graph, registry)?;
     shifted::run(graph, registry)?;
+    standardise::run(graph, registry)?;
     let mut peeled = vec![];
     for (at, &wanted) in peel.iter().enumerate() {
         peeled.push(if wanted { peel::peel(graph, at) } else { None });

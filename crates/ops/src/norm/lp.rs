@@ -23,7 +23,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
             let attrs = attributes([
                 ("axes", axes([axis])),
                 ("centre", Attribute::Int(0)),
-                ("sum", Attribute::Int(1)),
+                ("divisor", Attribute::Float(1.0)),
             ]);
             let y = e.add("Standardise", attrs, [Source::Input(0)]);
             e.done([y])

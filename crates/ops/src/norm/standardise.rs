@@ -6,7 +6,7 @@
 //! | `axes` | axes whose elements meet |
 //! | `cut_axis`, `pieces` | an axis that is cut into so many equal pieces, within which elements meet |
 //! | `centre` | whether the mean is subtracted (1) |
-//! | `sum` | whether squares are summed rather than averaged (0) |
+//! | `divisor` | what the sum of squares is divided by (how many there are) |
 //! | `epsilon`, `offset` | added to the mean square, and to its root (0) |
 use deeplift_graph::broadcast::{axis_index, axis_indices};
 use deeplift_graph::operator::{ClosedForm, Permuted};
@@ -70,7 +70,8 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let x = cx.input(0)?;
     let meeting = Meeting::read(cx)?;
     let groups = meeting.groups(&x.shape);
-    let divisor = if cx.int("sum", 0)? != 0 { 1.0 } else { groups.size() as f64 };
+    let divisor = cx.float("divisor", groups.size() as f64)?;
+    ensure!(divisor > 0.0 && divisor.is_finite(), InvalidModel, "divides squares by {divisor}");
     let mut mixed = meeting.whole;
     mixed.extend(meeting.cut.map(|(axis, _)| axis));
     Ok(Box::new(Standardise {

@@ -84,10 +84,11 @@ pub fn divided_difference_of_sums(
     f: impl Fn(f64) -> (f64, f64),
     df: impl Fn(f64) -> f64,
 ) -> f64 {
-    let delta = x - x0;
-    if delta == 0.0 {
+    // Both may be the −∞ of a mask, between which there is no difference.
+    if x == x0 {
         return df(x);
     }
+    let delta = x - x0;
     let ((y, rounded), (y0, rounded0)) = (f(x), f(x0));
     let quotient = (y - y0) / delta;
     if delta.abs() >= NEAR {

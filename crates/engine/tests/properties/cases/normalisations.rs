@@ -196,21 +196,23 @@ pub fn internal(op: &str, d: &mut Draw) -> Case {
         });
     }
     let axes: Vec<usize> = (1..shape.len()).filter(|_| d.coin()).collect();
-    let (centre, sum) = (d.coin(), d.coin());
-    let attributes = [
+    let (centre, averaged) = (d.coin(), d.coin());
+    let mut attributes = vec![
         ints("axes", &axes),
         int("centre", i64::from(centre)),
-        int("sum", i64::from(sum)),
         float("epsilon", 0.3),
         float("offset", 0.2),
     ];
+    if !averaged {
+        attributes.push(float("divisor", 2.5));
+    }
     let net = Net::new().node(op, "a", "y", attributes);
     Case::new(net, vec![shape.clone()], move |t| {
         let mean = t[0].reduced(&axes, true, |g| g.iter().sum::<f64>() / g.len() as f64);
         let c = Tensor::from_fn(&shape, |i| t[0].at(i) - if centre { mean.spread(i) } else { 0.0 });
         let root = c.reduced(&axes, true, |g| {
             let square: f64 = g.iter().map(|v| v * v).sum();
-            (square / if sum { 1.0 } else { g.len() as f64 } + 0.3).sqrt() + 0.2
+            (square / if averaged { g.len() as f64 } else { 2.5 } + 0.3).sqrt() + 0.2
         });
         Tensor::from_fn(&shape, |i| c.at(i) / root.spread(i))
     })
