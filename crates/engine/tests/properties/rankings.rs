@@ -104,6 +104,18 @@ fn hardmax_of_old_files() {
     assert_eq!(computed(net, &x, "Hardmax", vec![], "c", "r"), [0.0, 1.0, 0.0, 0.0]);
 }
 
+/// Behind a ranking a layer can be scored: it is computed on the example and on the reference.
+#[test]
+fn layers_behind_rankings_are_scored() {
+    let net = Net::new().input("x", &[4]).weight("w", &[4, 1], vec![1.0, 2.0, 4.0, 8.0]);
+    let net = net.node("Hardmax", "x", "h", [int("axis", 1)]).node("MatMul", "h w", "t", []);
+    let mut setup = net.pair("t", vec![vec![0.0, 3.0, 1.0, 2.0]], vec![vec![0.5, 0.0, 0.0, 0.9]]);
+    setup.options.layers = vec!["h".into()];
+    let s = setup.score::<f64>().unwrap();
+    assert_eq!((s.output[0], s.reference_output[0]), (2.0, 8.0));
+    assert_eq!(s.contributions[0], [0.0, 2.0, 0.0, -8.0]);
+}
+
 #[test]
 fn rankings_are_refused_on_the_path() {
     let net = Net::new().input("x", &[4]).list("k", &[2]);

@@ -121,6 +121,75 @@ fn maxima_give_everything_to_the_winner_of_the_larger_side() {
     }
 }
 
+/// Among several tensors the Shapley value of the maximum is the default: ties are split.
+#[test]
+fn several_tensors_share_their_maximum() {
+    let net = |op: &str, names: &str| {
+        let net = names.split(' ').fold(Net::new(), |net, name| net.input(name, &[1]));
+        net.node(op, names, "t", [])
+    };
+    let each = |op: &str, x: &[f64], x0: &[f64]| {
+        let names = &"a b c d"[..2 * x.len() - 1];
+        let (x, x0): (Vec<&[f64]>, Vec<&[f64]>) = (x.chunks(1).collect(), x0.chunks(1).collect());
+        contributions(net(op, names), &x, &x0).remove(0)
+    };
+    assert_close(&each("Max", &[3.0, 2.9, 0.0], &[0.0; 3]), &[1.55, 1.45, 0.0], 1e-12, "rising");
+    let falling = each("Max", &[1.0; 4], &[1.0, 2.0, 3.0, 9.0]);
+    assert_close(&falling, &[0.0, -1.0 / 3.0, -5.0 / 6.0, -41.0 / 6.0], 1e-12, "falling");
+    assert_close(&each("Max", &[1.0; 4], &[0.0; 4]), &[0.25; 4], 1e-12, "ties");
+    // Two tensors, as SHAP has it: half of what each order gives.
+    assert_close(&each("Max", &[3.0, 2.0], &[0.0, 1.0]), &[1.5, 0.5], 1e-12, "two");
+    assert_close(&each("Min", &[-3.0, -2.0], &[0.0, -1.0]), &[-1.5, -0.5], 1e-12, "minimum");
+}
+
+/// `c ? p : q` with `c = a > 1`: from q = 5 to p = 2 while p went from 1 to 2 and q from 5 to 4.
+#[test]
+fn a_choice_shares_between_condition_and_branches() {
+    let net = Net::new().input("a", &[1]).input("p", &[1]).input("q", &[1]).weight("one", &[], vec![1.0]);
+    let net = net.node("Greater", "a one", "c", []).node("Where", "c p q", "t", []);
+    let c = contributions(net, &[&[3.0], &[2.0], &[4.0]], &[&[0.0], &[1.0], &[5.0]]);
+    assert_close(&c[0], &[-3.0, 0.5, -0.5], 1e-12, "condition, true, false");
+}
+
+/// Masked scores are infinite on both sides: they and what is behind them contribute nothing, and nothing is NaN.
+#[test]
+fn masks_of_attention_leave_no_trace() {
+    let mask = |net: Net, constant: bool| {
+        if constant {
+            let open = vec![true, false, true];
+            return net.constant("open", deeplift_graph::Constant::bool(vec![3], open)).input("m", &[3]);
+        }
+        net.input("m", &[3]).weight("zero", &[], vec![0.0]).node("Greater", "m zero", "open", [])
+    };
+    for constant in [true, false] {
+        for rule in ["rescale", "reveal-cancel"] {
+            let net = mask(Net::new().input("x", &[3]), constant).weight("out", &[], vec![f64::NEG_INFINITY]);
+            let net = net.node("Where", "open x out", "masked", []).node("Softmax", "masked", "p", []);
+            let net = net.weight("w", &[3, 1], vec![1.0, 2.0, -1.0]).node("MatMul", "p w", "t", []);
+            let net = if constant { net.node("Identity", "m", "unread", []) } else { net };
+            let m = vec![1.0, -1.0, 1.0];
+            let setup = net.pair("t", vec![vec![1.0, 9.0, -0.5], m.clone()], vec![vec![0.0, 2.0, 0.5], m]);
+            let s = setup.rule(rule).score::<f64>().unwrap();
+            assert!(s.completeness[0] < 1e-12, "{rule}: {:e}", s.completeness[0]);
+            assert!(s.contributions[0][1] == 0.0 && s.contributions[0][0] > 0.0, "{:?}", s.contributions[0]);
+            assert_eq!(s.contributions[1], [0.0; 3]);
+        }
+    }
+}
+
+#[test]
+fn steps_are_warned_of_where_they_are_passed() {
+    let net = Net::new().input("x", &[4]).node("Floor", "x", "h", []).node("Relu", "h", "t", []);
+    let plan = |net: Net, layers: &[&str]| {
+        let mut setup = crate::common::Setup::new(net, "t");
+        setup.options.layers = layers.iter().map(|&l| l.into()).collect();
+        setup.program::<f64>().unwrap().plan.warnings.clone()
+    };
+    let [warning] = &plan(net.clone(), &[])[..] else { panic!("one warning") };
+    assert!(warning.contains("h_node") && warning.contains("Floor") && warning.contains("step"), "{warning}");
+    assert!(plan(net, &["h"]).is_empty(), "nothing passes the step");
+}
+
 /// Windows that overlap accumulate: each is complete, so their sum is.
 #[test]
 fn overlapping_windows_accumulate() {

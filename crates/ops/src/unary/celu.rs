@@ -1,5 +1,5 @@
 //! `x` above 0, `α (e^{x/α} - 1)` below.
-use deeplift_graph::{Build, Operator, Result};
+use deeplift_graph::{ensure, Build, Operator, Result};
 
 use super::{unary, Function};
 
@@ -28,7 +28,9 @@ impl Function for Celu {
 
 /// Reads the attributes.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
-    unary(cx, Celu { alpha: cx.float("alpha", 1.0)? })
+    let alpha = cx.float("alpha", 1.0)?;
+    ensure!(alpha != 0.0, InvalidModel, "alpha is 0, by which the input is divided");
+    unary(cx, Celu { alpha })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! `x Φ(x)` with the exact normal distribution, or its tanh approximation.
-use deeplift_graph::{Build, Operator, Result};
+use deeplift_graph::{bail, Build, Operator, Result};
 
 use super::{unary, Function};
 
@@ -46,7 +46,12 @@ impl Function for Gelu {
 
 /// Reads the attributes.
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
-    unary(cx, Gelu { tanh: cx.string("approximate", "none")? == "tanh" })
+    let tanh = match cx.string("approximate", "none")?.as_str() {
+        "none" => false,
+        "tanh" => true,
+        other => bail!(InvalidModel, "attribute 'approximate' is '{other}', expected none or tanh"),
+    };
+    unary(cx, Gelu { tanh })
 }
 
 #[cfg(test)]
