@@ -97,9 +97,7 @@ impl<'a> Binder<'a> {
         let mut unknown = nodes.filter(|n| !self.registry.knows(&n.op));
         let Some(first) = unknown.next() else { return Ok(()) };
         let place = format!("node '{}' ({})", first.name, first.op);
-        let Err(mut error) = self.build(&first.name, &first.op, &first.attrs, self.model.opset, &[]) else {
-            return Ok(());
-        };
+        let mut error = self.registry.refuse(&first.op);
         let mut others: Vec<String> = vec![];
         for n in unknown.filter(|n| n.op != first.op) {
             if !others.iter().any(|o| o.starts_with(&format!("{} ", n.op))) {

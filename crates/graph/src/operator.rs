@@ -8,7 +8,7 @@ use deeplift_kernels::{Epilogue, Scratch};
 use deeplift_simd::Real;
 
 use crate::constant::{Constant, DType, Data};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expansion::Expansion;
 use crate::graph::Attributes;
 use crate::wire::Attribute;
@@ -136,8 +136,10 @@ impl<'a> Build<'a> {
 pub trait Registry: Send + Sync {
     /// Builds the operator; errors already name node and operator.
     fn build(&self, cx: &Build<'_>) -> Result<Box<dyn Operator>>;
-    /// Whether the operator is known at all.
+    /// Whether a file may hold the operator; those that only rewrites and expansions write it may not.
     fn knows(&self, op: &str) -> bool;
+    /// Why an operator that is not known is refused, and what to do.
+    fn refuse(&self, op: &str) -> Error;
 }
 
 /// The same operator on inputs whose axes are in another order: `op(transpose(x, p)) = transpose(op'(x), perm)`.

@@ -2,7 +2,7 @@
 //! [`TABLE`].
 #![forbid(unsafe_code)]
 
-use deeplift_graph::{bail, ensure, Build, Operator, Registry, Result};
+use deeplift_graph::{ensure, Build, Code, Error, Operator, Registry, Result};
 
 mod add;
 mod attention;
@@ -219,6 +219,20 @@ pub const TABLE: &[(&str, Inputs, BuildFn)] = &[
     ("Xor", 2..=2, joint::logical::build),
 ];
 
+/// Operators that only rewrites and expansions write; ONNX does not know them, and a file that names one is refused.
+pub const INTERNAL: &[&str] = &[
+    "Composite",
+    "Dense",
+    "Layer",
+    "Maximum",
+    "Minimum",
+    "Quantize",
+    "RankedIndices",
+    "RankedValues",
+    "Recurrence",
+    "Unfold",
+];
+
 /// What to do about operators that people meet and that have no exact rule here.
 pub const ADVICE: &[(&[&str], &str)] = &[
     (&["Loop", "Scan", "If"], "data-dependent control flow has no DeepLIFT rule; export from PyTorch, or unroll the loop"),
@@ -237,13 +251,7 @@ impl Registry for Operators {
     fn build(&self, cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         let at = match TABLE.binary_search_by(|(name, ..)| (*name).cmp(cx.op)) {
             Ok(at) => at,
-            Err(_) => {
-                let advice = ADVICE.iter().find(|(names, _)| names.contains(&cx.op)).map_or(
-                    "choose a target before this node (an inner tensor can be named), or export the model differently",
-                    |(_, advice)| advice,
-                );
-                bail!(UnsupportedOp, "operator {} has no rule; {advice}", cx.op)
-            }
+            Err(_) => return Err(self.refuse(cx.op)),
         };
         let (_, expected, build) = &TABLE[at];
         let given = cx.inputs.len();
@@ -258,7 +266,15 @@ impl Registry for Operators {
     }
 
     fn knows(&self, op: &str) -> bool {
-        TABLE.binary_search_by(|(name, ..)| (*name).cmp(op)).is_ok()
+        TABLE.binary_search_by(|(name, ..)| (*name).cmp(op)).is_ok() && !INTERNAL.contains(&op)
+    }
+
+    fn refuse(&self, op: &str) -> Error {
+        let advice = ADVICE.iter().find(|(names, _)| names.contains(&op)).map_or(
+            "choose a target before this node (an inner tensor can be named), or export the model differently",
+            |(_, advice)| advice,
+        );
+        Error::new(Code::UnsupportedOp, format!("operator {op} has no rule; {advice}"))
     }
 }
 

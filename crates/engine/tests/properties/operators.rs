@@ -17,7 +17,7 @@ pub const COMPLETE: [&str; 3] = ["rescale", "reveal-cancel", "genomics-default"]
 fn every_operator_is_in_one_list() {
     let mut listed: Vec<&str> = cases::data_ops().collect();
     listed.extend(cases::PLAN_TIME);
-    listed.extend(cases::INTERNAL);
+    listed.extend(deeplift_ops::INTERNAL);
     listed.extend(cases::FORWARD_ONLY);
     listed.sort_unstable();
     let table: Vec<&str> = deeplift_ops::TABLE.iter().map(|(name, ..)| *name).collect();

@@ -172,7 +172,7 @@ fn dimensions_that_no_memory_has() {
 
 #[test]
 fn operators_without_a_rule_are_named_where_they_matter() {
-    for op in ["Unique", "Loop", "NonZero", "DynamicQuantizeLinear", "NoSuchOperator"] {
+    for op in ["Unique", "Loop", "NonZero", "DynamicQuantizeLinear", "NoSuchOperator", "Dense", "Maximum"] {
         let on_the_path = x(&[4]).node(op, "x", "h", []).node("Relu", "h", "t", []);
         assert_refused(on_the_path, Code::UnsupportedOp, &["h_node", op]);
         let beside = x(&[4]).node("Relu", "x", "t", []).node(op, "t", "other", []);

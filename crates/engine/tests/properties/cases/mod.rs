@@ -167,20 +167,6 @@ pub const DATA: &[(&[&str], Make)] = &[
 pub const PLAN_TIME: &[&str] =
     &["Constant", "ConstantOfShape", "EyeLike", "OneHot", "Range", "Shape", "Size"];
 
-/// Operators that only rewrites and expansions write.
-pub const INTERNAL: &[&str] = &[
-    "Composite",
-    "Dense",
-    "Layer",
-    "Maximum",
-    "Minimum",
-    "Quantize",
-    "RankedIndices",
-    "RankedValues",
-    "Recurrence",
-    "Unfold",
-];
-
 /// Operators that are computed but have no rule.
 pub const FORWARD_ONLY: &[&str] = &["ArgMax", "ArgMin", "Hardmax", "TopK"];
 
