@@ -191,7 +191,8 @@ proptest! {
     /// Norms and sums of powers from their definitions.
     #[test]
     fn reductions(seed in any::<u64>()) {
-        let table: [(&str, &str, &[(&str, &str, &str)]); 4] = [
+        type Nodes<'a> = &'a [(&'a str, &'a str, &'a str)];
+        let table: [(&str, &str, Nodes<'_>); 4] = [
             ("ReduceL1", "x last", &[("Abs", "x", "a"), ("ReduceSum", "a last", "t")]),
             ("ReduceL2", "x last", &[("Mul", "x x", "a"), ("ReduceSum", "a last", "b"), ("Sqrt", "b", "t")]),
             ("ReduceSumSquare", "x last", &[("Pow", "x two", "a"), ("ReduceSum", "a last", "t")]),
