@@ -22,7 +22,12 @@ pub struct Choices {
     pub binary_max: MaxRule,
     /// Rescale of small differences.
     pub near: NearZero,
+    /// Softmax, where another rule is asked for. A gradient has no variants.
+    pub softmax: Option<String>,
 }
+
+/// Rules of Softmax, the default first.
+const SOFTMAX: [&str; 3] = ["logmean", "elementwise", "decomposed"];
 
 impl Choices {
     /// Reads the names that users write.
@@ -40,7 +45,16 @@ impl Choices {
             InvalidOption,
             "binaryMax is shapley, cross or path; argmax is a rule of pooling"
         );
+        let softmax = v.softmax.as_deref().unwrap_or(SOFTMAX[0]);
+        ensure!(
+            SOFTMAX.contains(&softmax),
+            InvalidOption,
+            "no softmax '{softmax}'; there are {}",
+            SOFTMAX.join(", ")
+        );
+        let softmax = (softmax != SOFTMAX[0] && policy.compares()).then(|| softmax.into());
         Ok(Choices {
+            softmax,
             policy,
             max_pool: max("maxPool", &v.max_pool, MaxRule::Cross)?,
             binary_max,

@@ -71,7 +71,8 @@ impl<T: Real> Step<T> {
             (Kind::Elementwise(..), _) => self.rule.name(),
             _ if !self.rule.uses_reference() => RuleName::Gradient.name(),
             (_, Some(max)) => max.name(),
-            _ => "exact",
+            (Kind::ClosedForm(c), _) => c.rule(),
+            (Kind::Selection(_), None) => "cross",
         }
     }
 
@@ -81,7 +82,8 @@ impl<T: Real> Step<T> {
             Kind::Linear(..) => true,
             Kind::Forward(_) => false,
             Kind::Elementwise(..) => self.rule.is_complete(),
-            _ => self.rule.uses_reference() && self.max != Some(MaxRule::ArgMax),
+            Kind::ClosedForm(c) => self.rule.uses_reference() && c.is_complete(),
+            Kind::Selection(_) => self.rule.uses_reference() && self.max != Some(MaxRule::ArgMax),
         }
     }
 }
@@ -177,7 +179,7 @@ impl<T: Precision> Plan<T> {
         let choices = prepare::choices(&options)?;
         let inputs = prepare::inputs(model, &options)?;
         let names = prepare::target_names(&options)?;
-        let bound = prepare::graph(model, &options, &inputs, &names)?;
+        let bound = prepare::graph(model, &options, &choices, &inputs, &names)?;
         let mut c = compile(&bound.graph, inputs, &bound.layers, &options, &choices)
             .map_err(|e| e.at(&model.source))?;
         let nodes: Vec<String> = c.steps.iter().map(|s| s.name.clone()).collect();

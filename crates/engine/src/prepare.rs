@@ -2,7 +2,7 @@
 use deeplift_graph::bind::{bind, InputShapes};
 use deeplift_graph::model::Model;
 use deeplift_graph::operator::Precision;
-use deeplift_graph::rewrites::{canonicalise, mark_layer, mean_normalise, Peeled};
+use deeplift_graph::rewrites::{canonicalise, mark_layer, mean_normalise, softmax_variant, Peeled};
 use deeplift_graph::{bail, ensure, Error, Graph, Result, TensorId};
 use deeplift_ops::Operators;
 use deeplift_rules::policy::INTEGRATED_GRADIENTS;
@@ -107,6 +107,7 @@ pub(crate) struct Bound {
 pub(crate) fn graph(
     model: &Model,
     options: &PlanOptions,
+    choices: &Choices,
     inputs: &[Input],
     names: &[String],
 ) -> Result<Bound> {
@@ -144,6 +145,9 @@ pub(crate) fn graph(
                 mean_normalise(&mut graph, &Operators, t, axis + 1).map_err(in_file)?;
             }
         }
+    }
+    if let Some(variant) = &choices.softmax {
+        softmax_variant::apply(&mut graph, &Operators, variant)?;
     }
     let peel: Vec<bool> =
         names.iter().map(|n| options.peel && model.outputs.iter().any(|o| o.name == *n)).collect();

@@ -336,6 +336,15 @@ pub trait ClosedForm<T: Real>: Send + Sync {
     fn weight_bytes(&self) -> usize {
         0
     }
+
+    /// What its rule is called; every rule but `exact` is one that a caller asked for.
+    fn rule(&self) -> &'static str {
+        "exact"
+    }
+    /// Whether contributions sum to the difference of the output.
+    fn is_complete(&self) -> bool {
+        true
+    }
 }
 
 /// Where lane `l` of `lanes` lies in a buffer of `len` elements.

@@ -50,6 +50,14 @@ impl<T: Real> ClosedForm<T> for Elementwise {
         softmax(x[0], self.0, y);
     }
 
+    fn rule(&self) -> &'static str {
+        "elementwise"
+    }
+
+    fn is_complete(&self) -> bool {
+        false
+    }
+
     fn record_len(&self) -> usize {
         self.0.iter().product()
     }
@@ -83,6 +91,10 @@ struct Decomposed([usize; 3]);
 impl<T: Real> ClosedForm<T> for Decomposed {
     fn forward(&self, x: &[&[T]], y: &mut [T]) {
         softmax(x[0], self.0, y);
+    }
+
+    fn rule(&self) -> &'static str {
+        "decomposed"
     }
 
     fn record_len(&self) -> usize {

@@ -145,6 +145,38 @@ proptest! {
         assert_close(&with("argmax"), &gradient, 0.0, "argmax is the gradient of a maximum");
     }
 
+    /// The rules of softmax that peers have: one sums up, one does not and says so, and neither touches a gradient.
+    #[test]
+    fn softmax_variants(seed in any::<u64>()) {
+        let d = &mut Draw(seed);
+        let (x, x0) = (d.reals(6, -2.0, 2.0), d.reals(6, -2.0, 2.0));
+        let net = Net::new().input("x", &[6]).node("Softmax", "x", "t", [int("axis", 1)]);
+        let weights = d.reals(6, -1.0, 1.0);
+        let setup = net.pair("t", vec![x.clone()], vec![x0.clone()]).seeds(vec![weights.clone()]);
+        let with = |variant: &str, rule: &str| {
+            let mut s = setup.clone().rule(rule);
+            s.options.variants.softmax = Some(variant.into());
+            let plan = s.program::<f64>().unwrap();
+            let complete = deeplift_engine::describe::describe(&plan.plan)["completeRule"].as_bool().unwrap();
+            (score(&s), complete)
+        };
+        let (exact, complete) = with("logmean", "rescale");
+        assert!(complete && exact.completeness[0] < 1e-13);
+        let (found, complete) = with("decomposed", "rescale");
+        assert!(complete && found.completeness[0] < 1e-12, "{:e}", found.completeness[0]);
+        let (found, complete) = with("elementwise", "rescale");
+        let softmax = |x: &[f64]| {
+            let sum: f64 = x.iter().map(|v| v.exp()).sum();
+            x.iter().map(|v| v.exp() / sum).collect::<Vec<_>>()
+        };
+        let (p, q) = (softmax(&x), softmax(&x0));
+        let expected: Vec<f64> = (0..6).map(|i| weights[i] * (p[i] - q[i])).collect();
+        assert_close(&found.contributions[0], &expected, 1e-12, "elementwise");
+        assert!(!complete || found.completeness[0] < 1e-12);
+        let gradient = |variant| with(variant, "gradient").0.multipliers.swap_remove(0);
+        assert_close(&gradient("elementwise"), &gradient("logmean"), 0.0, "gradient");
+    }
+
     /// Quotients of other implementations: the same but for small differences, where they take a derivative.
     #[test]
     fn near_zero(seed in any::<u64>()) {
