@@ -325,3 +325,79 @@ fn standardising_agrees_with_the_oracle() {
         }
     }
 }
+
+/// Logarithmic means against their definition, and multipliers against the law that they are made for: times the
+/// difference of the inputs they are the difference of the output.
+fn softmax_pairs_agree<T: Real>(shape: [usize; 3], scale: f64) {
+    let n = shape.iter().product();
+    let scaled =
+        |seed: u64| -> Vec<T> { noise::<T>(n, seed).into_iter().map(|v| v * T::from_f64(scale)).collect() };
+    let (mut x, mut x0, m) = (scaled(5), scaled(6), noise::<T>(n, 7));
+    // Equal, almost equal, masked in both, masked in one.
+    x0[0] = x[0];
+    x0[n / 2] = x[n / 2] + T::from_f64(1e-3);
+    if shape[1] > 4 {
+        (x[n - 1], x0[n - 1]) = (T::NEG_INFINITY, T::NEG_INFINITY);
+    }
+    let context = format!("{shape:?} x {scale}");
+    let mut means = vec![T::ONE; n];
+    softmax::log_means(&x, &x0, shape, &mut means);
+    let lines = [&x, &x0].map(|v| oracle::lines(shape, &wide(v)));
+    let found = oracle::lines(shape, &wide(&means));
+    for (i, found) in found.iter().enumerate() {
+        let norms = [0, 1].map(|s| oracle::log_sum_exp(&lines[s][i]));
+        for (j, found) in found.iter().enumerate() {
+            let [p, q] = [0, 1].map(|s| lines[s][i][j] - norms[s]);
+            let exact = if p == f64::NEG_INFINITY || q == f64::NEG_INFINITY {
+                0.0
+            } else if (p - q).abs() < 1e-6 {
+                (0.5 * (p + q)).exp()
+            } else {
+                q.exp() * (p - q).exp_m1() / (p - q)
+            };
+            let bound = 64.0 * T::EPSILON.to_f64() * (1.0 + scale) * exact + 1e-30 + 1e-12 * exact;
+            assert!((found - exact).abs() <= bound, "{context}: mean {found}, not {exact}");
+        }
+    }
+    let mut mx = vec![T::ONE; n];
+    softmax::adjoint(&means, &m, shape, &mut mx, true);
+    let mut fresh = vec![T::ZERO; n];
+    softmax::adjoint(&means, &m, shape, &mut fresh, false);
+    let mut soft = [x.clone(), x0.clone()];
+    softmax::softmax(&x, shape, &mut soft[0]);
+    softmax::softmax(&x0, shape, &mut soft[1]);
+    let (mut left, mut right) = (0.0, 0.0);
+    for i in 0..n {
+        assert!((mx[i] - T::ONE - fresh[i]).abs() <= T::EPSILON + T::EPSILON, "{context}: added");
+        if x[i] > T::NEG_INFINITY {
+            right += fresh[i].to_f64() * (x[i].to_f64() - x0[i].to_f64());
+        }
+        left += m[i].to_f64() * (soft[0][i].to_f64() - soft[1][i].to_f64());
+    }
+    let bound = 64.0 * T::EPSILON.to_f64() * (1.0 + scale) * (shape[0] * shape[2]) as f64;
+    assert!((left - right).abs() <= bound, "{context}: {left} and {right}");
+}
+
+#[test]
+fn pairs_of_softmaxes_agree_with_their_definition() {
+    for shape in [[1, 1, 1], [1, 7, 1], [40, 300, 1], [2, 5, 3], [3, 17, 40], [1, 9000, 1]] {
+        for scale in [1.0, 20.0] {
+            softmax_pairs_agree::<f32>(shape, scale);
+            softmax_pairs_agree::<f64>(shape, scale);
+        }
+    }
+}
+
+#[test]
+fn masked_lines_have_no_means_and_no_multipliers() {
+    let x = [f64::NEG_INFINITY; 3];
+    let mut means = [1.0; 3];
+    softmax::log_means(&x, &x, [1, 3, 1], &mut means);
+    assert_eq!(means, [0.0; 3]);
+    let mut mx = [1.0; 3];
+    softmax::adjoint(&means, &[1.0, 2.0, 3.0], [1, 3, 1], &mut mx, false);
+    assert_eq!(mx, [0.0; 3]);
+    // Masked on one side only: the limit.
+    softmax::log_means(&[0.0, f64::NEG_INFINITY], &[0.0, 0.0], [1, 2, 1], &mut means[..2]);
+    assert_eq!(means[1], 0.0);
+}

@@ -99,39 +99,20 @@ impl Operator for Softmax {
     structures!();
 }
 
-/// Logarithmic mean of two probabilities from their logarithms, `(p − q) / (log p − log q)`: the geometric mean with its
-/// second-order term where both are close. 0 where one is 0, which is the limit, or where it is not defined because all
-/// of its line is masked: masked elements have neither a difference nor an effect.
-pub(crate) fn log_mean(log_p: f64, log_q: f64) -> f64 {
-    let masked = |v: f64| v.is_nan() || v == f64::NEG_INFINITY;
-    if masked(log_p) || masked(log_q) {
-        return 0.0;
-    }
-    let d = log_p - log_q;
-    if d.abs() > 2.0 {
-        // Nothing cancels, and nothing overflows where a mask is a large negative number.
-        return (log_p.exp() - log_q.exp()) / d;
-    }
-    let middle = (0.5 * (log_p + log_q)).exp();
-    if d.abs() < 1e-3 {
-        middle * (1.0 + d * d / 24.0)
-    } else {
-        middle * 2.0 * (0.5 * d).sinh() / d
-    }
+/// Logarithmic mean of two numbers from their logarithms. 0 where one is 0, which is the limit.
+pub(crate) fn log_mean(a: f64, b: f64) -> f64 {
+    let mut mean = [0.0];
+    deeplift_kernels::map::log_mean(&[a], &[b], &mut mean);
+    mean[0]
 }
 
-/// Log-probabilities of every element, in double precision.
-fn log_probabilities<T: Real>(x: &[T], shape: [usize; 3]) -> Vec<f64> {
-    let x: Vec<f64> = x.iter().map(|v| v.to_f64()).collect();
-    let mut out = vec![0.0; x.len()];
-    deeplift_kernels::softmax::log_softmax(&x, shape, &mut out);
-    out
-}
-
-/// Logarithmic means `L` of the probabilities of two inputs.
+/// Logarithmic means `L` of the probabilities of two inputs, in double precision. 0 where one is 0, or where it is not
+/// defined because all of its line is masked: masked elements have neither a difference nor an effect.
 pub(crate) fn log_means<T: Real>(x: &[T], x0: &[T], shape: [usize; 3]) -> Vec<f64> {
-    let (p, q) = (log_probabilities(x, shape), log_probabilities(x0, shape));
-    p.into_iter().zip(q).map(|(p, q)| log_mean(p, q)).collect()
+    let [x, x0] = [x, x0].map(|x| x.iter().map(|v| v.to_f64()).collect::<Vec<_>>());
+    let mut means = vec![0.0; x.len()];
+    deeplift_kernels::softmax::log_means(&x, &x0, shape, &mut means);
+    means
 }
 
 /// The flat indices of each line along the axis.
@@ -166,20 +147,10 @@ impl<T: Real> ClosedForm<T> for Kernel {
     }
 
     fn record(&self, x: &[&[T]], x0: &[&[T]], record: &mut [T]) {
-        for (r, l) in record.iter_mut().zip(log_means(x[0], x0[0], self.0)) {
-            *r = T::from_f64(l);
-        }
+        deeplift_kernels::softmax::log_means(x[0], x0[0], self.0, record);
     }
 
     fn adjoint(&self, _port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool) {
-        for line in lines(self.0) {
-            let total: f64 = line.clone().map(|i| record[i].to_f64()).sum();
-            let flow: f64 = line.clone().map(|i| record[i].to_f64() * my[i].to_f64()).sum();
-            let level = if total == 0.0 { 0.0 } else { flow / total };
-            for i in line {
-                let m = T::from_f64(record[i].to_f64() * (my[i].to_f64() - level));
-                mx[i] = if accumulate { mx[i] + m } else { m };
-            }
-        }
+        deeplift_kernels::softmax::adjoint(record, my, self.0, mx, accumulate);
     }
 }
