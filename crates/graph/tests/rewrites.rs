@@ -461,6 +461,32 @@ fn scales_and_shifts_fold_into_the_layer_before() {
     }
 }
 
+/// Of the channels of a transposed convolution, each group has its own.
+#[test]
+fn scales_fold_into_transposed_convolutions() {
+    let mut d = Draw(9);
+    for groups in [1, 2, 3] {
+        let (ins, own) = (groups * 2, 3);
+        let outs = groups * own;
+        let scale = d.reals(outs, -1.0, 1.0);
+        let layer = Net::new()
+            .input("x", &[ins, 5])
+            .weight("w", &[ins, own, 3], d.reals(ins * own * 3, -1.0, 1.0))
+            .weight("c", &[outs], d.reals(outs, -1.0, 1.0))
+            .weight("each", &[outs, 1], scale.clone());
+        let attributes = || [int("group", groups as i64), ints("strides", &[2])];
+        let plain = layer.clone().node("ConvTranspose", "x w c", "t", attributes());
+        let scaled = layer.node("ConvTranspose", "x w c", "y", attributes()).node("Mul", "y each", "t", []);
+        let shape = [1, ins, 5];
+        let x = Tensor::new(&shape, d.reals(ins * 5, -1.0, 1.0));
+        let graph = canonical(scaled, &shape);
+        assert_eq!(count(&graph, "Mul"), 0);
+        let y = evaluate(&canonical(plain, &shape), &x);
+        let expected = Tensor::from_fn(&y.shape, |i| y.at(i) * scale[i[1]]);
+        assert_same(&evaluate(&graph, &x), &expected, &format!("{groups} groups"));
+    }
+}
+
 /// What two readers see cannot be folded: the first reader wants the layer itself.
 #[test]
 fn layers_with_two_readers_stay() {

@@ -130,6 +130,42 @@ proptest! {
         }
     }
 
+    /// Tokens are looked up in a table: they cannot be scored, the rows that they name can.
+    #[test]
+    fn embeddings(seed in any::<u64>()) {
+        let d = &mut Draw(seed);
+        let (tokens, rows, width) = (5, 4, 3);
+        let table = d.reals(rows * width, -1.0, 1.0);
+        let behind = |net: Net, d: &mut Draw| {
+            net.weight("v", &[width, 2], d.reals(width * 2, -1.0, 1.0))
+                .list("axes", &[1])
+                .node("MatMul", "h v", "z", [])
+                .node("Relu", "z", "a", [])
+                .node("ReduceMean", "a axes", "t", [int("keepdims", 0)])
+        };
+        let weights = Draw(d.bits());
+        let whole = Net::new().input("ids", &[tokens]).weight("table", &[rows, width], table.clone());
+        let whole = behind(whole.node("Gather", "table ids", "h", [int("axis", 0)]), &mut weights.clone());
+        // Some count from the end.
+        let ids = d.ints(2 * tokens, 0, 2 * rows - 1);
+        let ids: Vec<f64> = ids.into_iter().map(|i| i as f64 - rows as f64).collect();
+        let (x, x0) = (ids[..tokens].to_vec(), ids[tokens..].to_vec());
+        let looked_up = |ids: &[f64]| -> Vec<f64> {
+            let row = |&i: &f64| if i < 0.0 { (i + rows as f64) as usize } else { i as usize };
+            ids.iter().flat_map(|i| table[row(i) * width..][..width].to_vec()).collect()
+        };
+        let only = behind(Net::new().input("h", &[tokens, width]), &mut weights.clone());
+        for rule in RULES {
+            let mut at_layer = whole.clone().pair("t", vec![x.clone()], vec![x0.clone()]).rule(rule);
+            assert!(at_layer.score::<f64>().is_err(), "tokens are scored");
+            at_layer.options.layers = vec!["h".into()];
+            let found = score(&at_layer);
+            let expected = score(&only.clone().pair("t", vec![looked_up(&x)], vec![looked_up(&x0)]).rule(rule));
+            assert_close(&found.output, &expected.output, 1e-12, rule);
+            assert_close(&found.contributions[0], &expected.contributions[0], 1e-12, rule);
+        }
+    }
+
     /// Targets in several tensors are scored together as they are alone, inner and outer ones in any order.
     #[test]
     fn several_tensors(seed in any::<u64>()) {

@@ -4,6 +4,7 @@
 mod common;
 
 // Its expected values are for the tests of properties.
+mod batches;
 #[allow(dead_code)]
 #[path = "../properties/cases/mod.rs"]
 mod cases;
@@ -13,3 +14,4 @@ mod invariance;
 mod jobs;
 mod refusals;
 mod sequences;
+mod slices;

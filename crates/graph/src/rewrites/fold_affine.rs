@@ -47,7 +47,7 @@ fn fold_into_producer(
     let Some(&p) = producer.get(&x) else { return Ok(None) };
     let rank = graph.shape(x).len();
     let axis = match graph.nodes[p].op.as_str() {
-        "Conv" => 1,
+        "Conv" | "ConvTranspose" => 1,
         "Dense" => rank - 1,
         _ => return Ok(None),
     };
@@ -81,12 +81,16 @@ fn bias(graph: &Graph, p: usize, channels: usize) -> Vec<f64> {
 fn scaled(graph: &mut Graph, registry: &dyn Registry, p: usize, scale: &[f64]) -> Result<Node> {
     let w = graph.constant(graph.nodes[p].inputs[1]).expect("weights are constant").clone();
     let n = w.len();
-    let channel: Box<dyn Fn(usize) -> usize> = if graph.nodes[p].op == "Conv" {
-        let inner = n / scale.len();
-        Box::new(move |i| i / inner)
-    } else {
-        let outs = scale.len();
-        Box::new(move |i| i % outs)
+    let outs = scale.len();
+    let channel: Box<dyn Fn(usize) -> usize> = match graph.nodes[p].op.as_str() {
+        "Conv" => Box::new(move |i| i / (n / outs)),
+        // Weights `[in, out / groups, taps..]`.
+        "ConvTranspose" => {
+            let (ins, own) = (w.shape[0], w.shape[1]);
+            let (of_group, taps) = (ins / (outs / own), n / (ins * own));
+            Box::new(move |i| i / (of_group * own * taps) * own + i / taps % own)
+        }
+        _ => Box::new(move |i| i % outs),
     };
     let values = (0..n).map(|i| w.at(i) * scale[channel(i)]).collect();
     let w = graph.add_constant("folded weights", Constant::f64(w.shape.clone(), values));

@@ -199,7 +199,7 @@ pub fn gather_nd(op: &str, d: &mut Draw) -> Case {
     Case { net, inputs: vec![shape], range: super::ANYWHERE, plain: Box::new(plain) }
 }
 
-/// Where each element of the updates goes, with the reductions that are linear. With `whole`, constants are those of
+/// Where each element of the updates goes, with the reductions that have a rule. With `whole`, constants are those of
 /// the whole batch, so that constant updates change one example of it only.
 fn scattered(
     net: Net,
@@ -210,9 +210,18 @@ fn scattered(
     updates: Vec<usize>,
     mut attributes: Vec<Named>,
 ) -> Case {
-    let add = net.wire.opset >= 16 && d.coin();
-    if add {
-        attributes.push(string("reduction", "add"));
+    let mut places: Vec<Vec<usize>> = indices(&updates).iter().map(|i| at(i)).collect();
+    places.sort_unstable();
+    let once = places.windows(2).all(|w| w[0] != w[1]);
+    // A function of an element and several updates has no rule.
+    let reduction = match d.int(0, 3) {
+        0 if net.wire.opset >= 16 => "add",
+        1 if net.wire.opset >= 16 && once => "mul",
+        2 if net.wire.opset >= 18 && once => d.pick(&["max", "min"]),
+        _ => "none",
+    };
+    if reduction != "none" || d.coin() && net.wire.opset >= 16 {
+        attributes.push(string("reduction", reduction));
     }
     let constant = |net: Net, name: &str, value: Constant| {
         if whole {
@@ -241,7 +250,13 @@ fn scattered(
         };
         for i in indices(&updates) {
             let flat = at(&i).iter().zip(&shape).fold(0, |flat, (p, n)| flat * n + p);
-            y.data[flat] = if add { y.data[flat] + values.at(&i) } else { values.at(&i) };
+            y.data[flat] = match reduction {
+                "add" => y.data[flat] + values.at(&i),
+                "mul" => y.data[flat] * values.at(&i),
+                "max" => y.data[flat].max(values.at(&i)),
+                "min" => y.data[flat].min(values.at(&i)),
+                _ => values.at(&i),
+            };
         }
         (!whole || which != 1).then_some(y)
     };

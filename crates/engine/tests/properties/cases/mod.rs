@@ -164,11 +164,10 @@ pub const DATA: &[(&[&str], Make)] = &[
 ];
 
 /// Operators that are evaluated while planning; on data they are part of a composite or refused.
-pub const PLAN_TIME: &[&str] =
-    &["Constant", "ConstantOfShape", "EyeLike", "OneHot", "Range", "Shape", "Size"];
+pub const PLAN_TIME: &[&str] = &["Constant", "ConstantOfShape", "EyeLike", "Range", "Shape", "Size"];
 
 /// Operators that are computed but have no rule.
-pub const FORWARD_ONLY: &[&str] = &["ArgMax", "ArgMin", "Hardmax", "TopK"];
+pub const FORWARD_ONLY: &[&str] = &["ArgMax", "ArgMin", "Hardmax", "OneHot", "TopK"];
 
 /// Names of all operators with a case.
 pub fn data_ops() -> impl Iterator<Item = &'static str> {
