@@ -2,7 +2,8 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { RuleName } from '../../src/options/rule.js'
+import type { Rule } from '../../src/options/rule.js'
+import type { Variants } from '../../src/options/variants.js'
 import { SHARED } from '../support/shared.js'
 
 export interface StoredArray {
@@ -89,34 +90,39 @@ export function readJson(path: string): unknown {
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
-/** Methods that this release has. */
-const METHODS: Record<string, { rule: RuleName; multiplyBy?: 'input' }> = {
+/** What `score` is asked for to meet an expectation. */
+export interface Method {
+  rule: Rule
+  multiplyBy?: 'input'
+  variants?: Variants
+}
+
+const TEN_STEPS: Rule = { default: 'integrated-gradients', steps: 10 }
+
+const METHODS: Record<string, Method> = {
   rescale: { rule: 'rescale' },
   revealcancel: { rule: 'reveal-cancel' },
   'genomics-default': { rule: 'genomics-default' },
   'gradient-times-difference': { rule: 'gradient' },
   'gradient-times-input': { rule: 'gradient', multiplyBy: 'input' },
+  'guided-backprop-times-difference': { rule: 'guided-backprop' },
+  'guided-backprop-times-input': { rule: 'guided-backprop', multiplyBy: 'input' },
+  'integrated-gradients-10': { rule: TEN_STEPS },
+  'integrated-gradients-10-midpoint': { rule: TEN_STEPS },
 }
 
-/** Methods, and variants of them, that this release does not have. */
-const ABSENT_METHODS = [
-  'guided-backprop-times-difference',
-  'guided-backprop-times-input',
-  'integrated-gradients-10',
-  'integrated-gradients-10-midpoint',
-]
-const ABSENT_MAX_POOL = 'gradient to the winner of the input'
-const ABSENT_SOFTMAX = [
-  'captum normalisation over the whole batch',
-  'captum normalisation, one example at a time',
-]
-
-/** Cases refused for an operator, and the node that the refusal must name. */
-export const REFUSED: Record<string, { op: string; node: string }> = {
-  convtranspose1d: { op: 'ConvTranspose', node: 'node_convolution' },
-  convtranspose2d: { op: 'ConvTranspose', node: '/l.2/ConvTranspose' },
-  resize_upsample: { op: 'Resize', node: 'node_upsample_nearest1d' },
+const MAX_POOL: Record<string, Variants> = {
+  'cross-maximum rescale': { maxPool: 'cross' },
+  'gradient to the winner of the input': { maxPool: 'argmax' },
 }
+
+/** Cases whose values follow from another variant than the default, on purpose. */
+export const VARIANTS: Record<string, Variants> = {
+  softmax_output: { softmax: 'elementwise' },
+}
+
+/** Defects of an implementation, which are not copied. */
+const DEFECTS = ['captum normalisation over the whole batch', 'captum normalisation, one example at a time']
 
 /**
  * Cases whose values were computed in double precision from constants that their ONNX file holds rounded to
@@ -161,33 +167,24 @@ export const PSEUDO_COUNT_SHOWS: Record<string, number> = {
   'mnist_like_conv2d: revealcancel, multipliers of image, target 0, example 0': 1.4e-6,
 }
 
-/**
- * Of the cases on which implementations differ by design, those on which ours differs from the stored values:
- * softmax is explained as a whole here, element by element there.
- */
-const DIFFERS = ['softmax_output']
-
-export type Category = 'refused' | 'absent' | 'informative' | 'required'
+export type Category = 'defect' | 'required'
 
 /** Why an expectation is not compared. */
 export const REMARKS: Record<Exclude<Category, 'required'>, string> = {
-  refused: 'the model is refused by the name of its node',
-  absent: 'this package does not have the method',
-  informative: 'softmax is explained as a whole here, element by element there',
+  defect:
+    'a defect of Captum, which is not copied: the mean over other values is taken from every multiplier',
 }
 
-/** @throws if an expectation belongs nowhere, so that nothing new goes untested unseen */
-export function categorise({ id, group }: Case, { method, status }: Expectation): Category {
-  if (id in REFUSED) return 'refused'
+export function categorise({ method }: Expectation): Category {
+  return method.softmax !== undefined && DEFECTS.includes(method.softmax) ? 'defect' : 'required'
+}
+
+/** @throws if nobody decided how an expectation is met, so that nothing new goes untested unseen */
+export function methodOf({ id, group }: Case, { method }: Expectation): Method {
   const { rule, maxPool, softmax } = method
-  if (ABSENT_METHODS.includes(rule) || maxPool === ABSENT_MAX_POOL) return 'absent'
-  if (softmax !== undefined && ABSENT_SOFTMAX.includes(softmax)) return 'absent'
-  const known =
-    rule in METHODS && [undefined, null, 'cross-maximum rescale'].includes(maxPool) && softmax === undefined
-  if (!known) throw new Error(`${group}/${id}: nobody decided about ${JSON.stringify(method)}`)
-  return status === 'informative' && DIFFERS.includes(id) ? 'informative' : 'required'
-}
-
-export function methodOptions({ method }: Expectation): { rule: RuleName; multiplyBy?: 'input' } {
-  return METHODS[method.rule]!
+  const known = METHODS[rule]
+  const pool = typeof maxPool === 'string' ? MAX_POOL[maxPool] : {}
+  if (!known || !pool || softmax !== undefined)
+    throw new Error(`${group}/${id}: nobody decided about ${JSON.stringify(method)}`)
+  return { ...known, variants: { ...pool, ...VARIANTS[id] } }
 }

@@ -7,7 +7,7 @@ import { type FloatTensor, largest, largestDifference, readTensor, sumAxis } fro
 import {
   type Case,
   type Expectation,
-  methodOptions,
+  methodOf,
   PSEUDO_COUNT_SHOWS,
   ROUNDED_IN_FILE,
   type StoredArray,
@@ -83,7 +83,7 @@ async function compare(each: Case, expectation: Expectation, precision: Precisio
   const wanted = comparisons(each, expectation, precision)
   const { examples } = Object.values(wanted[0]!.stored)[0]!
   const results = await scoreCase(each, {
-    ...methodOptions(expectation),
+    ...methodOf(each, expectation),
     precision,
     outputs: wanted.map(({ output }) => output),
     examples,

@@ -9,6 +9,7 @@ import {
   PSEUDO_COUNT_SHOWS,
   REMARKS,
   ROUNDED_IN_FILE,
+  VARIANTS,
 } from './cases.js'
 import { comparisons, type Outcome, outcome } from './comparison.js'
 
@@ -93,6 +94,9 @@ function remarks({ each, expectation, category }: Entry, notes: Notes): string {
   const rounded = ROUNDED_IN_FILE[id]
   return [
     ...(category === 'required' ? [] : [REMARKS[category]]),
+    ...Object.entries(VARIANTS[id] ?? {}).map(
+      ([name, value]) => `with ${name} \`${value}\`, which is not the default`,
+    ),
     ...(shows ? ['multipliers of empty parts: our limit beside a pseudo-count of 1e-7'] : []),
     ...(rounded ? [`expected values were made with exact ${rounded.constants}, which the file rounds`] : []),
     ...(`${group}/${id}` in CANCELLING

@@ -1,17 +1,10 @@
 /** Runs conformance cases: scores as maps per target and example, in the order that cases list them. */
 
 import { join } from 'node:path'
-import {
-  DeepLift,
-  type OutputName,
-  type Precision,
-  type References,
-  type RuleName,
-  type Scores,
-} from '../../src/index.js'
+import { DeepLift, type OutputName, type Precision, type References, type Scores } from '../../src/index.js'
 import { sizeOf } from '../../src/tensor.js'
 import { type FloatTensor, readTensor, takeRows } from './arrays.js'
-import type { Case } from './cases.js'
+import type { Case, Method } from './cases.js'
 
 const models = new Map<string, Promise<DeepLift>>()
 
@@ -24,9 +17,7 @@ function loadModel(path: string): Promise<DeepLift> {
   return model
 }
 
-export interface Settings {
-  rule: RuleName
-  multiplyBy?: 'input'
+export interface Settings extends Method {
   precision: Precision
   outputs: readonly OutputName[]
   /** The examples to score; all by default. */
@@ -52,21 +43,14 @@ export async function scoreCase(each: Case, settings: Settings): Promise<TargetS
     const tensor = await readTensor(join(each.folder, file))
     references[name] = broadcast ? { shared: tensor } : { perExample: takeRows(tensor, examples) }
   }
-  // Targets of one call belong to one tensor.
-  const tensors = [...new Set(each.targets.map(({ tensor }) => tensor))]
-  const results: TargetScores[] = new Array(each.targets.length)
-  for (const tensor of tensors) {
-    const positions = each.targets.flatMap((target, position) => (target.tensor === tensor ? [position] : []))
-    const scores = await model.score(inputs, {
-      ...options,
-      references: references as References,
-      // Stored values are those of the outputs themselves, probabilities included.
-      peel: false,
-      target: positions.map((position) => ({ output: tensor, index: each.targets[position]!.index })),
-    })
-    for (const [slot, position] of positions.entries()) results[position] = { scores, slot }
-  }
-  return results
+  const scores = await model.score(inputs, {
+    ...options,
+    // Stored values are those of the outputs themselves, probabilities included.
+    peel: false,
+    references: references as References,
+    target: each.targets.map(({ tensor, index }) => ({ output: tensor, index })),
+  })
+  return each.targets.map((_, slot) => ({ scores, slot }))
 }
 
 /** The scores of one target and example, `[…]`, or `[R, …]` per reference. */

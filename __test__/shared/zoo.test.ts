@@ -4,7 +4,6 @@ import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { DeepLift, type Precision, type RuleName, type Scores } from '../../src/index.js'
 import { sizeOf } from '../../src/tensor.js'
-import { expectError } from '../support/errors.js'
 import { sharedModels } from '../support/shared.js'
 import { largest, largestDifference } from './arrays.js'
 import { AGREEMENT, COMPLETE_RULES, COMPLETENESS } from './promises.js'
@@ -13,16 +12,6 @@ import { type Inputs, randomSequences, referenceKinds, storedArrays } from './zo
 
 const paths = sharedModels('zoo')
 const worst = new Worst('zoo')
-
-/** Networks that this release refuses, with the node it must name. */
-const REFUSED: Record<string, [node: string, op: string]> = {
-  'borzoi.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
-  'borzoi.legacy.onnx': ['/at/at.0/LayerNormalization', 'LayerNormalization'],
-  'convnext.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
-  'convnext.legacy.onnx': ['/b1/ln/LayerNormalization', 'LayerNormalization'],
-  'mha.dynamo.onnx': ['node_layer_norm', 'LayerNormalization'],
-  'mha.legacy.onnx': ['/tr/layers.0/norm1/LayerNormalization', 'LayerNormalization'],
-}
 
 const isKeras = (path: string) => basename(path).startsWith('keras_')
 const named = (list: readonly string[]) => list.map((path) => [basename(path), path] as const)
@@ -73,28 +62,15 @@ async function scoreAll(
   for (const [kind, references] of referenceKinds(inputs))
     for (const [position, { name }] of model.outputs.entries()) {
       const target = someTargets(name, await outputSize(path, model, name))
-      use(await model.score(inputs, { rule, precision, references, target }), `${kind}, output ${position}`)
+      use(
+        await model.score(inputs, { rule, precision, references, target, peel: false }),
+        `${kind}, output ${position}`,
+      )
     }
 }
 
 describe.skipIf(paths.length === 0)('zoo', () => {
-  test.each(named(paths.filter((path) => basename(path) in REFUSED)))(
-    '%s is refused by node name',
-    async (file, path) => {
-      const { model, inputs } = await loaded(path)
-      const [node, op] = REFUSED[file]!
-      const target = { output: model.outputs[0]!.name, index: 0 }
-      await expectError(
-        () => model.score(inputs, { references: 'zeros', target }),
-        'UNSUPPORTED_OP',
-        `'${node}' (${op})`,
-      )
-    },
-  )
-
-  const supported = paths.filter((path) => !(basename(path) in REFUSED))
-
-  test.each(named(supported.filter((path) => !isKeras(path))))(
+  test.each(named(paths.filter((path) => !isKeras(path))))(
     '%s: outputs are the stored ones',
     async (file, path) => {
       const { model, inputs } = await loaded(path)
@@ -114,7 +90,7 @@ describe.skipIf(paths.length === 0)('zoo', () => {
   describe.each(COMPLETE_RULES)('%s', (rule) => {
     test.each(
       (['float32', 'float64'] as const).flatMap((precision) =>
-        supported.map((path) => [basename(path), precision, path] as const),
+        paths.map((path) => [basename(path), precision, path] as const),
       ),
     )('%s: contributions sum to the difference in %s', async (file, precision, path) => {
       await scoreAll(path, rule, precision, ({ worstCompleteness }, what) => {
@@ -129,8 +105,8 @@ describe.skipIf(paths.length === 0)('zoo', () => {
     })
 
     test.each(
-      supported.flatMap((path) => {
-        const first = supported.find((other) => networkOf(other) === networkOf(path))!
+      paths.flatMap((path) => {
+        const first = paths.find((other) => networkOf(other) === networkOf(path))!
         return first === path ? [] : [[basename(path), basename(first), path, first] as const]
       }),
     )('%s agrees with %s', async (file, _, path, first) => {

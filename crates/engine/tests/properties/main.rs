@@ -3,6 +3,7 @@
 mod common;
 
 mod cases;
+mod catalogue;
 mod each_operator;
 mod fused;
 mod laws;

@@ -84,7 +84,7 @@ pub fn place(case: &Case, bare: bool, d: &mut Draw) -> Drawn {
 
 /// Relative residual of one target: against the outputs, and against what was summed, which is what rounding scales
 /// with.
-fn residual<T: Precision>(setup: &Setup) -> Result<f64> {
+pub fn residual<T: Precision>(setup: &Setup) -> Result<f64> {
     let s = setup.score::<T>()?;
     let mut worst = 0.0f64;
     for k in 0..s.output.len() {

@@ -306,6 +306,97 @@ proptest! {
                     .node("Slice", "b start end axis", "t", [])
             }),
         ]);
+        alike(&ALL, "DepthToSpace", seed, |d| {
+            sequence(4, 6)(d)
+                .list("image", &[0, 4, 2, 3])
+                .list("blocks", &[0, 2, 2, 1, 2, 3])
+                .list("whole", &[0, 1, 4, 6])
+                .node("Reshape", "x image", "i", [])
+        }, &[
+            Box::new(|net| net.node("DepthToSpace", "i", "t", [int("blocksize", 2)])),
+            Box::new(|net| {
+                net.node("Reshape", "i blocks", "a", [])
+                    .node("Transpose", "a", "b", [ints("perm", &[0, 3, 4, 1, 5, 2])])
+                    .node("Reshape", "b whole", "t", [])
+            }),
+        ]);
+        alike(&ALL, "Resize", seed, |d| {
+            sequence(4, 6)(d)
+                .weight("scales", &[3], vec![1.0, 1.0, 2.0])
+                .list("wide", &[1, 1, 1, 2])
+                .list("flat", &[0, 4, 12])
+                .list("new", &[3])
+                .constant("doubled", Constant::i64(vec![12], (0..12).map(|i| i / 2).collect()))
+        }, &[
+            Box::new(|net| {
+                net.node("Resize", "x _ scales", "t", [
+                    crate::common::string("mode", "nearest"),
+                    crate::common::string("nearest_mode", "floor"),
+                    crate::common::string("coordinate_transformation_mode", "asymmetric"),
+                ])
+            }),
+            Box::new(|net| net.node("Gather", "x doubled", "t", [int("axis", 2)])),
+            nodes(&[("Unsqueeze", "x new", "a"), ("Tile", "a wide", "b"), ("Reshape", "b flat", "t")]),
+        ]);
     }
 
+    /// A convolution, and the sum of products that it is.
+    #[test]
+    fn convolutions(seed in any::<u64>()) {
+        // A transposed convolution of stride 1 is a convolution with the kernel reversed, padded on both sides.
+        let base = |d: &mut Draw| {
+            let k = d.reals(2 * 3 * 2, -1.0, 1.0);
+            // `[in, out, taps]` as `[out, in, taps reversed]`.
+            let turned = (0..12).map(|i| {
+                let (out, input, tap) = (i / 4, i / 2 % 2, i % 2);
+                k[input * 6 + out * 2 + (1 - tap)]
+            }).collect();
+            Net::new().input("x", &[2, 5]).weight("k", &[2, 3, 2], k).weight("r", &[3, 2, 2], turned)
+        };
+        alike(&ALL, "ConvTranspose", seed, base, &[
+            nodes(&[("ConvTranspose", "x k", "s"), ("Relu", "s", "t")]),
+            Box::new(|net| {
+                net.node("Conv", "x r", "s", [ints("pads", &[1, 1])]).node("Relu", "s", "t", [])
+            }),
+        ]);
+    }
+
+    /// Attention in one node and in products around a softmax.
+    #[test]
+    fn attention(seed in any::<u64>()) {
+        let base = |d: &mut Draw| {
+            let mut net = Net::new()
+                .input("x", &[3, 4])
+                .weight("scale", &[], vec![0.5])
+                .weight("root", &[], vec![0.5f64.sqrt()])
+                .list("heads", &[0, 1, 3, 4])
+                .list("flat", &[0, 3, 4]);
+            net.wire.opset = 23;
+            ["q", "k", "v"].into_iter().fold(net, |net, name| {
+                let weights = format!("w{name}");
+                net.weight(&weights, &[4, 4], d.reals(16, -1.0, 1.0))
+                    .node("MatMul", &format!("x {weights}"), name, [])
+            })
+        };
+        let transposed = |net: Net| net.node("Transpose", "k", "kt", [ints("perm", &[0, 2, 1])]);
+        alike(&CHAINS, "Attention", seed, base, &[
+            Box::new(|net| {
+                net.node("Attention", "q k v", "t", [int("q_num_heads", 1), int("kv_num_heads", 1)])
+            }),
+            Box::new(move |net| nodes(&[
+                ("MatMul", "q kt", "s"), ("Mul", "s scale", "z"), ("Softmax", "z", "p"), ("MatMul", "p v", "t"),
+            ])(transposed(net))),
+            // PyTorch shares the scale between queries and keys.
+            Box::new(move |net| nodes(&[
+                ("Mul", "q root", "qs"), ("Mul", "kt root", "ks"), ("MatMul", "qs ks", "z"),
+                ("Softmax", "z", "p"), ("MatMul", "p v", "t"),
+            ])(transposed(net))),
+            Box::new(|net| {
+                net.node("Einsum", "q k", "s", [crate::common::string("equation", "bij,bkj->bik")])
+                    .node("Mul", "s scale", "z", [])
+                    .node("Softmax", "z", "p", [])
+                    .node("Einsum", "p v", "t", [crate::common::string("equation", "bij,bjd->bid")])
+            }),
+        ]);
+    }
 }
