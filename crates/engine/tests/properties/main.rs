@@ -2,6 +2,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attended;
 mod cases;
 mod catalogue;
 mod each_operator;

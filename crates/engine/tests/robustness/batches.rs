@@ -1,7 +1,7 @@
 //! Examples of a batch stay apart, or the node that joins them is refused.
 use deeplift_graph::{Code, Constant};
 
-use crate::common::{int, string, Setup};
+use crate::common::{int, string, Net, Setup};
 use crate::refusals::{assert_refused, x};
 
 /// A score never depends on the other examples of its batch.
@@ -42,6 +42,29 @@ fn operators_that_mix_examples_are_refused() {
             .node("Expand", "zero of", "at", [])
             .node("ScatterElements", "x at u", "t", [int("axis", 1)]),
     ] {
+        assert!(Setup::new(net.clone(), "t").program::<f32>().is_ok(), "{:?}", net.ops());
+    }
+}
+
+/// Products pair the examples of both operands, or are refused.
+#[test]
+fn products_that_mix_examples_are_refused() {
+    let einsum = |net: Net, equation: &str| net.node("Einsum", "x x", "t", [string("equation", equation)]);
+    let with_other = |shape: &[i64]| {
+        let net = x(&[1, 3]).list("shape", shape).node("Reshape", "x shape", "c", []);
+        net.node("MatMul", "x c", "t", [])
+    };
+    for net in [
+        x(&[3]).node("Transpose", "x", "c", []).node("MatMul", "x c", "t", []),
+        x(&[3]).node("Gemm", "x x", "t", [int("transA", 1)]),
+        einsum(x(&[3]), "ni,mi->nm"),
+        einsum(x(&[2, 3]), "nij,nik->ijk"),
+        // The examples of one operand meet the heads of the other.
+        with_other(&[-1, 1, 3, 1]),
+    ] {
+        assert_refused(net, Code::UnsupportedOp, &["t_node", "other examples"]);
+    }
+    for net in [einsum(x(&[3]), "ni,ni->n"), einsum(x(&[2, 3]), "nij,nik->njk"), with_other(&[1, -1, 3, 1])] {
         assert!(Setup::new(net.clone(), "t").program::<f32>().is_ok(), "{:?}", net.ops());
     }
 }
