@@ -235,7 +235,8 @@ pub const INTERNAL: &[&str] = &[
 
 /// What to do about operators that people meet and that have no exact rule here.
 pub const ADVICE: &[(&[&str], &str)] = &[
-    (&["Loop", "Scan", "If"], "data-dependent control flow has no DeepLIFT rule; export from PyTorch, or unroll the loop"),
+    (&["Loop", "Scan"], "data-dependent control flow has no DeepLIFT rule; export from PyTorch, or unroll the loop"),
+    (&["If"], "a branch that the input decides has no DeepLIFT rule; where only shapes decide it, export with fixed shapes or fold constants first, which leaves one branch"),
     (&["NonZero", "Unique"], "the shape of its output depends on values; choose a target before this node"),
     (&["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"], "it draws random numbers; export the model in inference mode"),
     (&["GridSample", "AffineGrid", "RoiAlign", "MaxRoiPool", "DeformConv"], "where it samples depends on its inputs; choose a target before this node"),
