@@ -71,6 +71,7 @@ impl<T: Real> Tape<T> {
             let epilogue = Epilogue::Relu {
                 out: lane_mut(&mut out, len[y], l),
                 pre: Some(lane_mut(&mut pre, len[z], l)),
+                base: None,
             };
             fused.forward_with(lane(&self.buffers[Self::slot(plan, x)], len[x], l), epilogue, scratch);
         }

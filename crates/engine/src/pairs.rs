@@ -129,11 +129,11 @@ impl<T: Real> Pairs<T> {
             let out = lane_mut(&mut out, len[y], l);
             let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
             if rule.uses_reference() {
-                let epilogue = Epilogue::ReluRatio { out, ratio: record, actual: r.x(z, l) };
+                let epilogue = Epilogue::ReluRatio { out, base: None, ratio: record, actual: r.x(z, l) };
                 kernel.forward_with(input, epilogue, &mut self.scratch);
                 continue;
             }
-            kernel.forward_with(input, Epilogue::Relu { out, pre: None }, &mut self.scratch);
+            kernel.forward_with(input, Epilogue::Relu { out, pre: None, base: None }, &mut self.scratch);
             if plan.points > 0 {
                 // The derivative at the pair's own point, which the output's sign tells.
                 for (m, &y) in record.iter_mut().zip(out.iter()) {

@@ -112,7 +112,7 @@ fn main() {
             let seconds = time(|| forward.forward(&x, Epilogue::Store { out: &mut y }, &mut scratch));
             report(isa, &format!("{name} store"), flops, seconds, peak);
             let seconds = time(|| {
-                let epilogue = Epilogue::ReluRatio { out: &mut y, ratio: &mut ratio, actual: &m };
+                let epilogue = Epilogue::ReluRatio { out: &mut y, base: None, ratio: &mut ratio, actual: &m };
                 forward.forward(&x, epilogue, &mut scratch);
             });
             report(isa, &format!("{name} relu+ratio"), flops, seconds, peak);

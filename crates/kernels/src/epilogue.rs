@@ -18,18 +18,22 @@ pub enum Epilogue<'a, T> {
         /// Read and written.
         out: &'a mut [T],
     },
-    /// `out = max(acc, 0)`, and `pre = acc` if asked for.
+    /// `out = base + max(acc, 0)`, and `pre = acc` if asked for.
     Relu {
         /// Written.
         out: &'a mut [T],
         /// The pre-activation, written.
         pre: Option<&'a mut [T]>,
+        /// What a residual layer adds to.
+        base: Option<&'a [T]>,
     },
-    /// The pass of a reference: `out = max(acc, 0)` and `ratio` = divided difference of ReLU between `actual`,
+    /// The pass of a reference: `out = base + max(acc, 0)` and `ratio` = divided difference of ReLU between `actual`,
     /// the pre-activation of the example, and `acc`, that of the reference. See [`relu_ratio`].
     ReluRatio {
         /// Written.
         out: &'a mut [T],
+        /// What a residual layer adds to.
+        base: Option<&'a [T]>,
         /// Written.
         ratio: &'a mut [T],
         /// Pre-activation of the example.
@@ -42,12 +46,14 @@ pub enum Epilogue<'a, T> {
         /// Factor of each element.
         ratio: &'a [T],
     },
-    /// `out = (out + acc) * ratio`.
-    AddScale {
+    /// `out += acc`, and `scaled = out * ratio`.
+    AddThenScale {
         /// Read and written.
         out: &'a mut [T],
         /// Factor of each element.
         ratio: &'a [T],
+        /// Written.
+        scaled: &'a mut [T],
     },
 }
 
@@ -68,20 +74,22 @@ pub fn relu_ratio<T: Real>(z: T, z0: T) -> T {
 impl<T: Real> Epilogue<'_, T> {
     /// Panics unless every slice has `len` elements.
     pub(crate) fn check(&self, len: usize) {
-        let (lens, count) = match self {
-            Epilogue::Store { out } | Epilogue::Add { out } => ([out.len(), 0, 0], 1),
-            Epilogue::Relu { out, pre: None } => ([out.len(), 0, 0], 1),
-            Epilogue::Relu { out, pre: Some(pre) } => ([out.len(), pre.len(), 0], 2),
-            Epilogue::ReluRatio { out, ratio, actual } => ([out.len(), ratio.len(), actual.len()], 3),
-            Epilogue::Scale { out, ratio } | Epilogue::AddScale { out, ratio } => {
-                ([out.len(), ratio.len(), 0], 2)
+        let optional = |slice: &Option<&[T]>| slice.map_or(len, <[T]>::len);
+        let lens = match self {
+            Epilogue::Store { out } | Epilogue::Add { out } => [out.len(), len, len, len],
+            Epilogue::Relu { out, pre, base } => {
+                [out.len(), pre.as_ref().map_or(len, |p| p.len()), optional(base), len]
             }
+            Epilogue::ReluRatio { out, base, ratio, actual } => {
+                [out.len(), optional(base), ratio.len(), actual.len()]
+            }
+            Epilogue::Scale { out, ratio } => [out.len(), ratio.len(), len, len],
+            Epilogue::AddThenScale { out, ratio, scaled } => [out.len(), ratio.len(), scaled.len(), len],
         };
-        for found in &lens[..count] {
-            assert_eq!(*found, len, "epilogue: expected slices of {len} elements, found one of {found}");
+        for found in lens {
+            assert_eq!(found, len, "epilogue: expected slices of {len} elements, found one of {found}");
         }
     }
-
     /// Applies the epilogue to `rows` rows of a tile that is `columns` wide, of which the first `valid` exist.
     /// Row `r` belongs at `first + r * step` of the output.
     #[inline(always)]
@@ -114,22 +122,33 @@ impl<T: Real> Epilogue<'_, T> {
         match self {
             Epilogue::Store { out } => out[range].copy_from_slice(acc),
             Epilogue::Add { out } => update_row(&mut out[range], acc, acc, |y, a, _| y + a),
-            Epilogue::Relu { out, pre } => {
+            Epilogue::Relu { out, pre, base } => {
                 if let Some(pre) = pre {
                     pre[range.clone()].copy_from_slice(acc);
                 }
-                update_row(&mut out[range], acc, acc, |_, a, _| a.max(T::ZERO));
+                relu(&mut out[range.clone()], acc, base.map(|b| &b[range]));
             }
-            Epilogue::ReluRatio { out, ratio, actual } => {
-                update_row(&mut out[range.clone()], acc, acc, |_, a, _| a.max(T::ZERO));
+            Epilogue::ReluRatio { out, base, ratio, actual } => {
+                relu(&mut out[range.clone()], acc, base.map(|b| &b[range.clone()]));
                 update_row(&mut ratio[range.clone()], acc, &actual[range], |_, a, z| relu_ratio(z, a));
             }
             Epilogue::Scale { out, ratio } => {
                 update_row(&mut out[range.clone()], acc, &ratio[range], |_, a, r| a * r);
             }
-            Epilogue::AddScale { out, ratio } => {
-                update_row(&mut out[range.clone()], acc, &ratio[range], |y, a, r| (y + a) * r);
+            Epilogue::AddThenScale { out, ratio, scaled } => {
+                let out = &mut out[range.clone()];
+                update_row(out, acc, acc, |y, a, _| y + a);
+                update_row(&mut scaled[range.clone()], out, &ratio[range], |_, y, r| y * r);
             }
         }
+    }
+}
+
+/// `out = base + max(acc, 0)`.
+#[inline(always)]
+fn relu<T: Real>(out: &mut [T], acc: &[T], base: Option<&[T]>) {
+    match base {
+        Some(base) => update_row(out, acc, base, |_, a, b| b + a.max(T::ZERO)),
+        None => update_row(out, acc, acc, |_, a, _| a.max(T::ZERO)),
     }
 }

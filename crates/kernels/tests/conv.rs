@@ -257,18 +257,23 @@ fn every_epilogue_does_what_it_says() {
             assert_eq!(out, each(&|i| before[i] + acc[i]));
 
             let mut pre = vec![0.0; out.len()];
-            conv.forward(&x, Epilogue::Relu { out: &mut out, pre: Some(&mut pre) }, &mut scratch);
+            conv.forward(&x, Epilogue::Relu { out: &mut out, pre: Some(&mut pre), base: None }, &mut scratch);
             assert_eq!((&out, &pre), (&each(&|i| acc[i].max(0.0)), &acc));
             out.fill(7.0);
-            conv.forward(&x, Epilogue::Relu { out: &mut out, pre: None }, &mut scratch);
+            conv.forward(&x, Epilogue::Relu { out: &mut out, pre: None, base: None }, &mut scratch);
             assert_eq!(out, each(&|i| acc[i].max(0.0)));
+            conv.forward(&x, Epilogue::Relu { out: &mut out, pre: None, base: Some(&before) }, &mut scratch);
+            assert_eq!(out, each(&|i| before[i] + acc[i].max(0.0)));
 
             // Every third pre-activation equals that of the reference.
             let actual = each(&|i| if i % 3 == 0 { acc[i] } else { before[i] });
             let mut slopes = vec![0.0; out.len()];
-            let epilogue = Epilogue::ReluRatio { out: &mut out, ratio: &mut slopes, actual: &actual };
-            conv.forward(&x, epilogue, &mut scratch);
-            assert_eq!(out, each(&|i| acc[i].max(0.0)));
+            for base in [None, Some(&before[..])] {
+                let epilogue =
+                    Epilogue::ReluRatio { out: &mut out, base, ratio: &mut slopes, actual: &actual };
+                conv.forward(&x, epilogue, &mut scratch);
+                assert_eq!(out, each(&|i| base.map_or(0.0, |b| b[i]) + acc[i].max(0.0)));
+            }
             let slope = |i: usize| oracle::relu_ratio(f64::from(actual[i]), f64::from(acc[i]));
             let close = |i: usize| (f64::from(slopes[i]) - slope(i)).abs() < 1e-6;
             assert!((0..acc.len()).all(close));
@@ -277,10 +282,65 @@ fn every_epilogue_does_what_it_says() {
             assert_eq!(out, each(&|i| acc[i] * ratio[i]));
 
             out.copy_from_slice(&before);
-            conv.forward(&x, Epilogue::AddScale { out: &mut out, ratio: &ratio }, &mut scratch);
-            assert_eq!(out, each(&|i| (before[i] + acc[i]) * ratio[i]));
+            let epilogue = Epilogue::AddThenScale { out: &mut out, ratio: &ratio, scaled: &mut slopes };
+            conv.forward(&x, epilogue, &mut scratch);
+            assert_eq!(out, each(&|i| before[i] + acc[i]));
+            assert_eq!(slopes, each(&|i| (before[i] + acc[i]) * ratio[i]));
         }
     }
+}
+
+#[test]
+fn a_narrowed_convolution_computes_the_same_outputs_and_touches_no_others() {
+    let geometries = [
+        line((50, 50), (3, 1, 4, 4), (64, 48, 1)),
+        line((50, 25), (5, 2, 1, 2), (6, 3, 1)),
+        line((50, 50), (1, 1, 1, 0), (20, 16, 1)),
+        line((50, 50), (3, 1, 1, 1), (16, 16, 16)),
+        ConvGeometry {
+            input: [1, 50, 1],
+            output: [1, 44, 1],
+            kernel: [1, 7, 1],
+            ..line((1, 1), (1, 1, 1, 0), (4, 33, 1))
+        },
+    ];
+    for (g, isa) in geometries.iter().flat_map(|g| Isa::available().into_iter().map(move |isa| (g, isa))) {
+        let (x, w) = (noise::<f32>(g.input_len(), 1), noise::<f32>(g.weights_len(), 2));
+        let my = noise::<f32>(g.output_len(), 3);
+        let (ins, outs) = (g.in_channels, g.out_channels);
+        let mut scratch = Scratch::default();
+        let (outputs, inputs) = (7..19, 3..41);
+        let (first, end) = (outputs.start * outs, outputs.end * outs);
+
+        let mut conv = PackedConv::new(g.clone(), &w, &[], isa);
+        let mut whole = vec![0.0; g.output_len()];
+        conv.forward(&x, Epilogue::Store { out: &mut whole }, &mut scratch);
+        assert!(conv.narrow(outputs.clone()));
+        let mut y = vec![f32::NAN; g.output_len()];
+        conv.forward(&x, Epilogue::Store { out: &mut y }, &mut scratch);
+        close(&y[first..end], &whole[first..end]);
+        assert!(y[..first].iter().chain(&y[end..]).all(|y| y.is_nan()), "{isa} {g:?}");
+
+        // Multipliers of dead outputs are never read.
+        let mut only = vec![0.0; my.len()];
+        only[first..end].copy_from_slice(&my[first..end]);
+        let mut dead = vec![f32::NAN; my.len()];
+        dead[first..end].copy_from_slice(&my[first..end]);
+        let mut adjoint = PackedConvAdjoint::new(g.clone(), &w, isa);
+        let mut whole = vec![0.0; g.input_len()];
+        adjoint.apply(&only, Epilogue::Store { out: &mut whole }, &mut scratch);
+        assert!(adjoint.narrow(outputs, inputs.clone()));
+        let mut mx = vec![f32::NAN; g.input_len()];
+        adjoint.apply(&dead, Epilogue::Store { out: &mut mx }, &mut scratch);
+        let (first, end) = (inputs.start * ins, inputs.end * ins);
+        close(&mx[first..end], &whole[first..end]);
+        assert!(mx[..first].iter().chain(&mx[end..]).all(|m| m.is_nan()), "{isa} {g:?}");
+    }
+}
+
+/// Equal but for the order of summation.
+fn close(a: &[f32], b: &[f32]) {
+    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
 }
 
 #[test]

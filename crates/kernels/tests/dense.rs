@@ -74,10 +74,13 @@ fn epilogues_see_finished_sums_only() {
         let packed = PackedDense::new(k, n, &w, &b, isa);
         let acc = store(&packed, rows, &x);
         let (mut out, mut scratch) = (vec![1.0; rows * n], Scratch::default());
-        packed.forward(rows, &x, Epilogue::AddScale { out: &mut out, ratio: &ratio }, &mut scratch);
-        let expected: Vec<f32> = acc.iter().zip(&ratio).map(|(a, r)| (1.0 + a) * r).collect();
+        let mut scaled = vec![0.0; rows * n];
+        let epilogue = Epilogue::AddThenScale { out: &mut out, ratio: &ratio, scaled: &mut scaled };
+        packed.forward(rows, &x, epilogue, &mut scratch);
+        let expected: Vec<f32> = acc.iter().map(|a| 1.0 + a).collect();
         assert_eq!(out, expected, "{isa}");
-        packed.forward(rows, &x, Epilogue::Relu { out: &mut out, pre: None }, &mut scratch);
+        assert_eq!(scaled, expected.iter().zip(&ratio).map(|(e, r)| e * r).collect::<Vec<_>>(), "{isa}");
+        packed.forward(rows, &x, Epilogue::Relu { out: &mut out, pre: None, base: None }, &mut scratch);
         assert_eq!(out, acc.iter().map(|a| a.max(0.0)).collect::<Vec<_>>(), "{isa}");
     }
 }

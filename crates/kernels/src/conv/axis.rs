@@ -76,6 +76,21 @@ impl Axis {
             .collect()
     }
 
+    /// Leaves out the outputs that are written outside of `to`.
+    pub fn narrow(&mut self, to: &Range<usize>) {
+        let before = |end: usize| end.saturating_sub(self.to_first).div_ceil(self.to_step).min(self.count);
+        let (first, end) = (before(to.start), before(to.end));
+        self.count = end.saturating_sub(first);
+        self.to_first += first * self.to_step;
+        self.from_first += (first * self.from_step) as isize;
+    }
+
+    /// From now on the source begins at position `from.start` of what it was, and ends at `from.end`.
+    pub fn narrow_source(&mut self, from: &Range<usize>) {
+        self.from_first -= from.start as isize;
+        self.from_len = from.len();
+    }
+
     /// Position that tap `tap` of output `j` reads; outside `0..from_len` it is zero.
     pub fn position(&self, j: usize, tap: usize) -> isize {
         self.from_first + (j * self.from_step + tap * self.tap_step) as isize

@@ -118,6 +118,11 @@ impl<T: Real> Correlation<T> {
         packed
     }
 
+    /// The map along the axis that rows run along. No other has more than one position where the convolution is a line.
+    pub fn last_axis(&mut self) -> &mut Axis {
+        &mut self.axes[2]
+    }
+
     /// Terms of one sum, padding included.
     fn depth(&self) -> usize {
         self.axes[0].taps.len() * self.axes[1].taps.len() * self.reach * self.ins

@@ -39,6 +39,11 @@ impl<T: Real> Depthwise<T> {
         Self { isa, axes, channels, weights, bias: bias.into() }
     }
 
+    /// The map along one axis.
+    pub fn axis(&mut self, axis: usize) -> &mut Axis {
+        &mut self.axes[axis]
+    }
+
     /// Computes one lane.
     pub fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>) {
         self.isa.run(Run { packed: self, x, epilogue });

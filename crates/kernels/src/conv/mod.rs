@@ -12,6 +12,7 @@ use axis::Axis;
 use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
 use depthwise::Depthwise;
+use std::ops::Range;
 
 /// Shapes of a convolution over three spatial axes (leading ones for fewer), channels-last.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,24 @@ impl ConvGeometry {
     /// Elements of the weights, `[out_channels][in_channels / groups][k0][k1][k2]`.
     pub fn weights_len(&self) -> usize {
         self.out_channels * (self.in_channels / self.groups) * self.kernel.iter().product::<usize>()
+    }
+
+    /// The only axis with more than one position, if there is no other.
+    pub fn line(&self) -> Option<usize> {
+        let mut long = (0..3).filter(|&a| self.input[a] > 1 || self.output[a] > 1);
+        let axis = long.next().unwrap_or(2);
+        (long.next().is_none() && (0..3).all(|a| a == axis || self.kernel[a] == 1)).then_some(axis)
+    }
+
+    /// Input positions along `axis` that these outputs read.
+    pub fn reads(&self, axis: usize, outputs: &Range<usize>) -> Range<usize> {
+        let reach = (self.kernel[axis].max(1) - 1) * self.dilation[axis];
+        let at = |o: usize| (o * self.stride[axis]) as isize - self.pad[axis] as isize;
+        let clip = |i: isize| i.clamp(0, self.input[axis] as isize) as usize;
+        if outputs.is_empty() {
+            return 0..0;
+        }
+        clip(at(outputs.start))..clip(at(outputs.end - 1) + reach as isize + 1)
     }
 
     /// One channel in, one channel out per group.
@@ -96,6 +115,14 @@ enum Packed<T: Real> {
 }
 
 impl<T: Real> Packed<T> {
+    /// The map along the only axis of a line.
+    fn axis(&mut self, axis: usize) -> &mut Axis {
+        match self {
+            Packed::Matrix(packed) => packed.last_axis(),
+            Packed::Depthwise(packed) => packed.axis(axis),
+        }
+    }
+
     fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         match self {
             Packed::Matrix(packed) => packed.apply(x, epilogue, scratch),
@@ -136,6 +163,16 @@ impl<T: Real> PackedConv<T> {
         &self.geometry
     }
 
+    /// From now on only the output positions in `outputs` are computed; others are not touched. False, and nothing
+    /// changes, unless there is one axis only.
+    pub fn narrow(&mut self, outputs: Range<usize>) -> bool {
+        let line = self.geometry.line();
+        if let Some(axis) = line {
+            self.packed.axis(axis).narrow(&outputs);
+        }
+        line.is_some()
+    }
+
     /// Convolves one lane, `[input.., in_channels]` to `[output.., out_channels]`.
     ///
     /// # Panics
@@ -153,6 +190,8 @@ pub struct PackedConvAdjoint<T: Real> {
     geometry: ConvGeometry,
     /// One map per combination of the residues of the input position modulo the strides.
     phases: Vec<Packed<T>>,
+    /// Elements of a lane of multipliers that are read.
+    live: Range<usize>,
 }
 
 impl<T: Real> PackedConvAdjoint<T> {
@@ -191,7 +230,21 @@ impl<T: Real> PackedConvAdjoint<T> {
                 }
             }
         }
-        Self { geometry, phases }
+        let live = 0..geometry.output_len();
+        Self { geometry, phases, live }
+    }
+
+    /// From now on multipliers of outputs outside of `outputs` count as zero, and only those of inputs in `inputs` are
+    /// computed; others are not touched. False, and nothing changes, unless there is one axis only.
+    pub fn narrow(&mut self, outputs: Range<usize>, inputs: Range<usize>) -> bool {
+        let Some(axis) = self.geometry.line() else { return false };
+        for phase in &mut self.phases {
+            phase.axis(axis).narrow(&inputs);
+            phase.axis(axis).narrow_source(&outputs);
+        }
+        let channels = self.geometry.out_channels;
+        self.live = outputs.start * channels..outputs.end * channels;
+        true
     }
 
     /// The shapes of the convolution, not of its adjoint.
@@ -207,7 +260,7 @@ impl<T: Real> PackedConvAdjoint<T> {
         assert_eq!(my.len(), self.geometry.output_len(), "adjoint: multipliers of {:?}", self.geometry);
         epilogue.check(self.geometry.input_len());
         for phase in &self.phases {
-            phase.apply(my, &mut epilogue, scratch);
+            phase.apply(&my[self.live.clone()], &mut epilogue, scratch);
         }
     }
 }
