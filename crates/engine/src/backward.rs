@@ -1,7 +1,7 @@
 //! The backward pass: multipliers from the target to the inputs, through the records of the pairs.
-use deeplift_graph::operator::{Elementwise, Linear, Parts};
+use deeplift_graph::operator::{Elementwise, FusedLinear, Linear, Parts};
 use deeplift_graph::rule::Carry;
-use deeplift_kernels::{map, Scratch};
+use deeplift_kernels::{map, Epilogue, Scratch};
 use deeplift_simd::Real;
 
 use crate::forward::{lane, lane_mut};
@@ -74,11 +74,14 @@ pub(crate) struct Backward<'a, T: Real> {
     lanes: usize,
     /// Whether a tensor's multipliers hold a value to add to.
     pub written: Vec<bool>,
+    /// Steps whose part another kernel did.
+    done: Vec<bool>,
 }
 
 impl<'a, T: Real> Backward<'a, T> {
     pub fn new(plan: &'a Plan<T>, lanes: usize) -> Self {
-        Backward { plan, lanes, written: vec![false; plan.tensors.len.len()] }
+        let done = vec![false; plan.steps.len()];
+        Backward { plan, lanes, written: vec![false; plan.tensors.len.len()], done }
     }
 
     fn len(&self, t: usize) -> usize {
@@ -108,9 +111,10 @@ impl<'a, T: Real> Backward<'a, T> {
     pub fn step(&mut self, p: &mut Pairs<T>, i: usize) {
         let step = &self.plan.steps[i];
         let out = step.output;
-        if !self.written[out] || !step.attributed {
+        if !self.written[out] || !step.attributed || self.done[i] {
             return;
         }
+        self.clear_dead(p, i);
         let split = self.plan.tensors.split[out];
         match &step.kind {
             Kind::Linear(_, Some(parts)) if split && step.splits_net() => self.net_linear(p, i, parts),
@@ -120,7 +124,15 @@ impl<'a, T: Real> Backward<'a, T> {
                 }
             }
             Kind::Linear(l, _) => {
+                if let (Some(r), Some(kernel)) = (step.product, l.fused()) {
+                    return self.with_product(p, i, r, kernel);
+                }
                 for (port, t) in self.ports(i) {
+                    if slot(self.plan, t) == slot(self.plan, out) {
+                        // A plain sum in place.
+                        self.written[t] = true;
+                        continue;
+                    }
                     self.single(p, t, |p, mx, accumulate| {
                         let my = &p.multipliers[slot(self.plan, out)][..self.len(out)];
                         l.adjoint(self.lanes, port, my, mx, accumulate, &mut p.scratch);
@@ -145,6 +157,52 @@ impl<'a, T: Real> Backward<'a, T> {
             }
             Kind::Forward(_) => unreachable!("contributions do not pass what is only computed"),
         }
+    }
+
+    /// Multipliers of outputs that nothing depends on are zero; buffers hold anything there.
+    fn clear_dead(&self, p: &mut Pairs<T>, i: usize) {
+        let (step, tensors) = (&self.plan.steps[i], &self.plan.tensors);
+        let (out, live) = (step.output, &tensors.live[step.output]);
+        let n = tensors.len[out];
+        let passed_on = matches!(step.kind, Kind::Elementwise(..)) && tensors.live[step.inputs[0]] == *live;
+        if live.len() == n || step.skips_dead || passed_on {
+            return;
+        }
+        let m = &mut p.multipliers[slot(self.plan, out)];
+        for l in 0..self.lanes {
+            let m = lane_mut(m, n, l);
+            m[..live.start].fill(T::ZERO);
+            m[live.end..].fill(T::ZERO);
+        }
+    }
+
+    /// The adjoint of a layer, and the product with the record of step `r` while results are in registers.
+    fn with_product(&mut self, p: &mut Pairs<T>, i: usize, r: usize, kernel: &dyn FusedLinear<T>) {
+        let (step, len) = (&self.plan.steps[i], &self.plan.tensors.len);
+        let (t, out, z) = (step.inputs[0], step.output, self.plan.steps[r].inputs[0]);
+        let mut mz = std::mem::take(&mut p.multipliers[slot(self.plan, z)]);
+        // Without other readers, the multipliers of the input itself are not kept.
+        let kept = (self.plan.steps[r].output != t).then(|| slot(self.plan, t));
+        let mut mx = kept.map(|s| std::mem::take(&mut p.multipliers[s]));
+        if let (Some(mx), false) = (&mut mx, self.written[t]) {
+            mx[..self.len(t)].fill(T::ZERO);
+        }
+        for l in 0..self.lanes {
+            let my = lane(&p.multipliers[slot(self.plan, out)], len[out], l);
+            let (ratio, scaled) = (lane(&p.records[r].0, len[z], l), lane_mut(&mut mz, len[z], l));
+            let epilogue = match &mut mx {
+                Some(mx) => Epilogue::AddThenScale { out: lane_mut(mx, len[t], l), ratio, scaled },
+                None => Epilogue::Scale { out: scaled, ratio },
+            };
+            kernel.adjoint_with(my, epilogue, &mut p.scratch);
+        }
+        if let (Some(s), Some(mx)) = (kept, mx) {
+            p.multipliers[s] = mx;
+            self.written[t] = true;
+        }
+        p.multipliers[slot(self.plan, z)] = mz;
+        self.written[z] = true;
+        self.done[r] = true;
     }
 
     /// Writes or adds multipliers that are the same for both parts.

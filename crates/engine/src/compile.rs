@@ -142,6 +142,7 @@ impl<T: Precision> Compiler<'_, T> {
                 let attributed = scored && moves && self.graph.fact(id).dtype.is_float();
                 let n = self.tensor(id, attributed);
                 self.tensors.source[n] = true;
+                self.tensors.is_input[n] = true;
                 input.site.tensor = Some(n);
                 if !consumers.is_empty() {
                     self.absorb_transpose(id, &consumers, n, &mut input.site);
@@ -214,6 +215,9 @@ impl<T: Precision> Compiler<'_, T> {
             output,
             attributed,
             relu_fused: false,
+            base: None,
+            product: None,
+            skips_dead: false,
             feed: by_feed.then_some(fed),
         });
         Ok(())

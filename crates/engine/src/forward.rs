@@ -48,7 +48,7 @@ impl<T: Real> Tape<T> {
             let step = &plan.steps[i];
             if step.relu_fused {
                 self.fused_relu(plan, i, lanes, scratch);
-                i += 2;
+                i += 1 + step.fused_behind();
                 continue;
             }
             let slot = Self::slot(plan, step.output);
@@ -61,9 +61,9 @@ impl<T: Real> Tape<T> {
     }
 
     fn fused_relu(&mut self, plan: &Plan<T>, i: usize, lanes: usize, scratch: &mut Scratch<T>) {
-        let (step, relu) = (&plan.steps[i], &plan.steps[i + 1]);
+        let step = &plan.steps[i];
         let len = &plan.tensors.len;
-        let (x, z, y) = (step.inputs[0], step.output, relu.output);
+        let (x, z, y) = (step.inputs[0], step.output, plan.steps[i + step.fused_behind()].output);
         let mut pre = std::mem::take(&mut self.buffers[Self::slot(plan, z)]);
         let mut out = std::mem::take(&mut self.buffers[Self::slot(plan, y)]);
         let fused = fused(step);
@@ -71,7 +71,7 @@ impl<T: Real> Tape<T> {
             let epilogue = Epilogue::Relu {
                 out: lane_mut(&mut out, len[y], l),
                 pre: Some(lane_mut(&mut pre, len[z], l)),
-                base: None,
+                base: step.base.map(|b| lane(&self.buffers[Self::slot(plan, b)], len[b], l)),
             };
             fused.forward_with(lane(&self.buffers[Self::slot(plan, x)], len[x], l), epilogue, scratch);
         }

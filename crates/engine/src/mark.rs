@@ -1,7 +1,5 @@
 //! What the steps of a plan need of each other: where differences and multipliers are split into parts, which values are
-//! kept, which ReLU is computed by the layer before it, and which buffer each tensor lives in.
-use deeplift_graph::rule::Carry;
-use deeplift_rules::NearZero;
+//! kept, and which buffer each tensor lives in.
 use deeplift_simd::Real;
 
 use crate::compile::Compiled;
@@ -62,104 +60,106 @@ pub fn mark<T: Real>(c: &mut Compiled<T>, targets: &[usize]) {
     }
 }
 
-/// Moves each ReLU that is the only reader of a fusable layer right behind it and lets the kernel apply it, unless one of `shown`,
-/// which others look at, lies between.
-pub fn fuse<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, shown: &[usize], near: NearZero) {
-    let mut readers = vec![vec![]; tensors.len.len()];
-    for (i, step) in steps.iter().enumerate() {
-        step.inputs.iter().for_each(|&t| readers[t].push(i));
-    }
-    let mut relu_of = vec![None; steps.len()];
-    let mut moved = vec![false; steps.len()];
-    for (i, step) in steps.iter().enumerate() {
-        let out = step.output;
-        let fusable = matches!(&step.kind, Kind::Linear(l, _) if l.fused().is_some());
-        let whole = !shown.contains(&out) && !tensors.parts[out] && !tensors.split[out];
-        if let ([r], true) = (&readers[out][..], fusable && whole) {
-            relu_of[i] = Some(*r);
-        }
-    }
-    for i in 0..steps.len() {
-        let Some(r) = relu_of[i] else { continue };
-        let relu = near == NearZero::Accurate
-            && steps[i].attributed
-            && matches!(&steps[r].kind, Kind::Elementwise(f, rule)
-                if f.is_relu() && !rule.splits() && rule.carry() != Carry::Apply);
-        steps[i].relu_fused = relu;
-        moved[r] |= relu;
-    }
-    let mut waiting: Vec<Option<Step<T>>> = steps.drain(..).map(Some).collect();
-    for i in 0..waiting.len() {
-        if moved[i] {
-            continue;
-        }
-        let Some(step) = waiting[i].take() else { continue };
-        let relu = relu_of[i].filter(|_| step.relu_fused).and_then(|r| waiting[r].take());
-        steps.push(step);
-        steps.extend(relu);
-    }
-}
-
 /// Assigns buffers from the lives of tensors in each pass.
 pub fn layout<T: Real>(c: &Compiled<T>, targets: &[usize], trace: bool) -> Layout {
     let Compiled { steps, tensors, scored, inputs, .. } = c;
     let count = tensors.len.len();
     let n = steps.len();
-    let mut born = vec![0; count];
-    let mut last_read = vec![0; count];
-    let mut hidden = vec![false; count];
-    for (i, step) in steps.iter().enumerate() {
-        born[step.output] = i;
-        step.inputs.iter().for_each(|&t| last_read[t] = i);
-        if step.relu_fused {
-            hidden[step.output] = true;
+    let readers = tensors.readers(steps);
+    // Forwards, what a fused kernel writes is born with its first step; what is inside of it is never stored.
+    let (mut born, mut hidden) = (vec![0; count], vec![Hidden::No; count]);
+    steps.iter().enumerate().for_each(|(i, step)| born[step.output] = i);
+    let mut written = born.clone();
+    for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.relu_fused) {
+        let (inner, last) = (&steps[i..i + step.fused_behind()], &steps[i + step.fused_behind()]);
+        written[last.output] = i;
+        for inner in inner {
+            hidden[inner.output] = if inner.relu_fused { Hidden::OnReferences } else { Hidden::Everywhere };
         }
     }
-    for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.relu_fused) {
-        // The ReLU's output is written while the layer runs.
-        born[steps[i + 1].output] = i;
-        last_read[step.output] = i;
-    }
+    let last_read = |t: usize| readers[t].last().copied().unwrap_or(0);
     let is_scored = |t: usize| scored.iter().any(|s| s.tensor == Some(t));
     let is_input = |t: usize| inputs.iter().any(|i| i.tensor == Some(t));
     let stays = |t: usize| trace || is_input(t) || is_scored(t) || targets.contains(&t);
-    let end = |t: usize| if stays(t) { usize::MAX } else { last_read[t].max(born[t]) };
-    let life = |t: usize, end: usize| Some(Life { start: born[t], end, len: tensors.len[t] });
+    let end = |t: usize| if stays(t) { usize::MAX } else { last_read(t).max(born[t]) };
+    let life = |t: usize, end: usize| Some(Life { start: written[t], end, len: tensors.len[t] });
     let each = |f: &dyn Fn(usize) -> Option<Life>| Assignment::new(&(0..count).map(f).collect::<Vec<_>>());
-    // Backwards a fused ReLU is a step of its own, at its own place.
-    let mut read_back = last_read.clone();
-    let mut born_back = born.clone();
-    for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.relu_fused) {
-        read_back[step.output] = i + 1;
-        born_back[steps[i + 1].output] = i + 1;
+    // Backwards every step has its own place, but for products that the kernel behind them computes.
+    let mut read_back: Vec<usize> = (0..count).map(last_read).collect();
+    let mut skipped = vec![false; count];
+    for (i, step) in steps.iter().enumerate() {
+        if let Some(product) = step.product {
+            read_back[steps[product].inputs[0]] = i;
+            skipped[step.inputs[0]] = steps[product].output == step.inputs[0];
+        }
     }
     let back = |t: usize| {
-        if !tensors.attributed[t] && !is_scored(t) {
+        if skipped[t] || (!tensors.attributed[t] && !is_scored(t)) {
             return None;
         }
         let start = if targets.contains(&t) { 0 } else { n.saturating_sub(read_back[t] + 1) };
-        let end = if is_scored(t) || trace { usize::MAX } else { n - 1 - born_back[t] };
+        let end = if is_scored(t) || trace { usize::MAX } else { n - 1 - born[t] };
         Some(Life { start, end, len: tensors.len[t] })
     };
+    let lives: Vec<Option<Life>> = (0..count).map(back).collect();
+    let apart = |t: usize| stays(t) || tensors.split[t] || !tensors.attributed[t];
     Layout {
-        tape: each(&|t| life(t, if tensors.kept[t] { usize::MAX } else { end(t) })),
-        reference: each(&|t| if hidden[t] { None } else { life(t, end(t)) }),
+        tape: each(&|t| match hidden[t] {
+            Hidden::Everywhere => None,
+            _ => life(t, if tensors.kept[t] { usize::MAX } else { end(t) }),
+        }),
+        reference: each(&|t| if hidden[t] == Hidden::No { life(t, end(t)) } else { None }),
         parts: each(&|t| if tensors.parts[t] { life(t, end(t)) } else { None }),
-        multipliers: each(&back),
+        multipliers: Assignment::shared(&lives, &sums_in_place(steps, &born, &readers, &apart)),
         negative: each(&|t| if tensors.split[t] { back(t) } else { None }),
         records: steps.iter().map(|s| record_lens(s, tensors)).collect(),
-        winners: steps
-            .iter()
-            .map(
-                |s| {
-                    if s.attributed && matches!(s.kind, Kind::Selection(_)) {
-                        tensors.len[s.output]
-                    } else {
-                        0
-                    }
-                },
-            )
-            .collect(),
+        winners: steps.iter().map(|s| winners_len(s, tensors)).collect(),
+    }
+}
+
+/// Which values of a tensor inside of a fused kernel are not stored.
+#[derive(Clone, Copy, PartialEq)]
+enum Hidden {
+    No,
+    OnReferences,
+    Everywhere,
+}
+
+/// Tensors whose multipliers are those of the plain sum that reads them, as long as nothing else is added: they live in
+/// its buffer. One summand may have other readers, which add to the buffer later (backwards); the multipliers of the
+/// others must have been used up by then. `apart` tells tensors that need a buffer of their own.
+fn sums_in_place<T: Real>(
+    steps: &[Step<T>],
+    born: &[usize],
+    readers: &[Vec<usize>],
+    apart: &dyn Fn(usize) -> bool,
+) -> Vec<usize> {
+    let mut buffer: Vec<usize> = (0..born.len()).collect();
+    for (s, step) in steps.iter().enumerate().rev() {
+        let plain = matches!(&step.kind, Kind::Linear(l, _) if l.is_plain_sum());
+        if !step.attributed || !plain || apart(step.output) {
+            continue;
+        }
+        let twice = |t: usize| step.inputs.iter().filter(|&&i| i == t).count() > 1;
+        let fits = |&&t: &&usize| !apart(t) && !twice(t) && readers[t].last() == Some(&s);
+        let Some(&main) = step.inputs.iter().filter(fits).max_by_key(|&&t| readers[t].len()) else {
+            continue;
+        };
+        let others = readers[main].iter().rev().nth(1);
+        for &t in step.inputs.iter().filter(fits) {
+            if t == main || (readers[t].len() == 1 && others.is_none_or(|&o| o < born[t])) {
+                buffer[t] = buffer[step.output];
+            }
+        }
+    }
+    buffer
+}
+
+fn winners_len<T: Real>(step: &Step<T>, tensors: &Tensors) -> usize {
+    if step.attributed && matches!(step.kind, Kind::Selection(_)) {
+        tensors.len[step.output]
+    } else {
+        0
     }
 }
 

@@ -45,6 +45,23 @@ impl Assignment {
         out
     }
 
+    /// The same where tensor `t` lives in the buffer of tensor `of[t]`, which may live in another's.
+    pub fn shared(lives: &[Option<Life>], of: &[usize]) -> Self {
+        let mut united = lives.to_vec();
+        for (t, &owner) in of.iter().enumerate().filter(|&(t, &owner)| t != owner) {
+            if let (Some(own), Some(life)) = (united[t].take(), &mut united[owner]) {
+                life.start = life.start.min(own.start);
+                life.end = life.end.max(own.end);
+                life.len = life.len.max(own.len);
+            }
+        }
+        let mut out = Self::new(&united);
+        for (t, &owner) in of.iter().enumerate() {
+            out.slot[t] = out.slot[owner];
+        }
+        out
+    }
+
     /// Elements per lane of all buffers together.
     pub fn total(&self) -> usize {
         self.lens.iter().sum()

@@ -90,6 +90,7 @@ impl<T: Real> Pairs<T> {
         let mut i = 0;
         while i < plan.steps.len() {
             let fused = plan.steps[i].relu_fused;
+            let behind = plan.steps[i].fused_behind();
             match (records.shared, fused) {
                 (None, true) => self.fused_relu(records, i),
                 (None, false) => {
@@ -99,7 +100,7 @@ impl<T: Real> Pairs<T> {
                 (Some(_), true) => records.step(self, i + 1),
                 (Some(_), false) => records.step(self, i),
             }
-            i += if fused { 2 } else { 1 };
+            i += 1 + behind;
         }
     }
 
@@ -114,11 +115,11 @@ impl<T: Real> Pairs<T> {
         self.values[slot] = out;
     }
 
-    /// A layer and the ReLU behind it in one pass of the kernel, which also leaves the ReLU's record.
+    /// A layer, the ReLU behind it and perhaps a residual sum in one pass of the kernel, which also leaves the ReLU's record.
     fn fused_relu(&mut self, r: &Records<'_, T>, i: usize) {
         let plan = r.plan;
         let (step, relu) = (&plan.steps[i], &plan.steps[i + 1]);
-        let (x, z, y) = (step.inputs[0], step.output, relu.output);
+        let (x, z, y) = (step.inputs[0], step.output, plan.steps[i + step.fused_behind()].output);
         let len = &plan.tensors.len;
         let Kind::Elementwise(f, rule) = &relu.kind else { unreachable!("a ReLU is element-wise") };
         let slot = Self::slot(plan, y);
@@ -127,18 +128,18 @@ impl<T: Real> Pairs<T> {
         for l in 0..r.owners.len() {
             let input = lane(&self.values[Self::slot(plan, x)], len[x], l);
             let out = lane_mut(&mut out, len[y], l);
+            let base = step.base.map(|b| lane(&self.values[Self::slot(plan, b)], len[b], l));
             let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
             if rule.uses_reference() {
-                let epilogue = Epilogue::ReluRatio { out, base: None, ratio: record, actual: r.x(z, l) };
+                let epilogue = Epilogue::ReluRatio { out, base, ratio: record, actual: r.x(z, l) };
                 kernel.forward_with(input, epilogue, &mut self.scratch);
                 continue;
             }
-            kernel.forward_with(input, Epilogue::Relu { out, pre: None, base: None }, &mut self.scratch);
+            let pre = (plan.points > 0).then_some(&mut record[..]);
+            kernel.forward_with(input, Epilogue::Relu { out, pre, base }, &mut self.scratch);
             if plan.points > 0 {
-                // The derivative at the pair's own point, which the output's sign tells.
-                for (m, &y) in record.iter_mut().zip(out.iter()) {
-                    *m = if y > T::ZERO { T::ONE } else { T::ZERO };
-                }
+                // The derivative at the pair's own point.
+                record.iter_mut().for_each(|m| *m = if *m > T::ZERO { T::ONE } else { T::ZERO });
             } else {
                 let actual = r.x(z, l);
                 let pair = Pair { x: actual, x0: actual, positive: &[], negative: &[] };

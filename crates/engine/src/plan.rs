@@ -1,4 +1,6 @@
 //! The plan: what runs, in which order, into which buffer.
+use std::ops::Range;
+
 use deeplift_graph::model::Model;
 use deeplift_graph::operator::{
     ClosedForm, Elementwise, Evaluate, Linear, LinearKind, Parts, Precision, Selection,
@@ -9,8 +11,10 @@ use deeplift_rules::{Feed, MaxRule, RuleName};
 use deeplift_simd::Real;
 
 use crate::compile::{compile, Compiled};
+use crate::fuse::fuse;
 use crate::input::{Input, Site};
-use crate::mark::{fuse, layout, mark};
+use crate::live::narrow;
+use crate::mark::{layout, mark};
 use crate::memory::Assignment;
 use crate::options::PlanOptions;
 use crate::prepare;
@@ -50,11 +54,22 @@ pub struct Step<T: Real> {
     pub attributed: bool,
     /// Whether the next step is a ReLU that the kernel applies as it stores.
     pub relu_fused: bool,
+    /// What the ReLU's output is added to, if the step after it is a residual sum that the kernel computes too.
+    pub base: Option<usize>,
+    /// The element-wise step whose record the kernel multiplies the multipliers of the input by, backwards.
+    pub product: Option<usize>,
+    /// Whether the adjoint does not read multipliers of outputs that are not needed.
+    pub skips_dead: bool,
     /// What feeds the activation, where that mattered.
     pub feed: Option<Feed>,
 }
 
 impl<T: Real> Step<T> {
+    /// How many of the steps behind this one its kernel computes in the forward pass.
+    pub fn fused_behind(&self) -> usize {
+        usize::from(self.relu_fused) + usize::from(self.base.is_some())
+    }
+
     /// Whether a linear step splits the net difference of its input.
     pub fn splits_net(&self) -> bool {
         match &self.kind {
@@ -95,6 +110,10 @@ pub struct Tensors {
     pub name: Vec<String>,
     /// Elements per lane.
     pub len: Vec<usize>,
+    /// Elements of a lane that anything depends on; others may hold anything.
+    pub live: Vec<Range<usize>>,
+    /// Whether it is an input of the model.
+    pub is_input: Vec<bool>,
     /// Shapes at batch 1.
     pub shape: Vec<Vec<usize>>,
     /// Whether positive and negative parts of the difference are computed.
@@ -114,13 +133,25 @@ impl Tensors {
     /// Adds a tensor, of which nothing is split or kept yet.
     pub fn push(&mut self, name: &str, shape: &[usize], attributed: bool) -> usize {
         self.name.push(name.into());
-        self.len.push(shape.iter().product());
+        let len = shape.iter().product();
+        self.len.push(len);
+        self.live.push(0..len);
         self.shape.push(shape.to_vec());
-        for marks in [&mut self.parts, &mut self.split, &mut self.kept, &mut self.source] {
+        for marks in [&mut self.parts, &mut self.split, &mut self.kept, &mut self.source, &mut self.is_input]
+        {
             marks.push(false);
         }
         self.attributed.push(attributed);
         self.len.len() - 1
+    }
+
+    /// The steps that read each tensor, in order.
+    pub fn readers<T: Real>(&self, steps: &[Step<T>]) -> Vec<Vec<usize>> {
+        let mut readers = vec![vec![]; self.len.len()];
+        for (i, step) in steps.iter().enumerate() {
+            step.inputs.iter().for_each(|&t| readers[t].push(i));
+        }
+        readers
     }
 }
 
@@ -196,6 +227,9 @@ impl<T: Precision> Plan<T> {
             let shown: Vec<usize> =
                 c.scored.iter().filter_map(|s| s.tensor).chain(tensors.iter().copied()).collect();
             fuse(&mut c.steps, &c.tensors, &shown, choices.near);
+            let inputs = c.inputs.iter().filter_map(|i| i.tensor);
+            let whole: Vec<usize> = shown.iter().copied().chain(inputs).collect();
+            narrow(&mut c.steps, &mut c.tensors, &whole);
         }
         let layout = layout(&c, &tensors, options.trace);
         let points = prepare::points(&options)?;

@@ -2,6 +2,7 @@
 //!
 //! An operator never knows a rule. It says which *structure* it has (linear, element-wise, selection, closed form,
 //! or none that is exact), and rules are written once per structure.
+use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_kernels::{Epilogue, Scratch};
@@ -212,6 +213,21 @@ pub trait Linear<T: Real>: Send + Sync {
         accumulate: bool,
         scratch: &mut Scratch<T>,
     );
+    /// The elements of data input `port` that the output elements `out` depend on, both within one lane; the range
+    /// may reach beyond the lane.
+    fn reads(&self, _port: usize, _out: &Range<usize>) -> Range<usize> {
+        0..usize::MAX
+    }
+    /// Tells that of the output only the elements `out` of each lane are needed, and of the first data input's
+    /// multipliers only the elements `input`. True if from now on the adjoint takes multipliers outside of `out` for
+    /// zeros without reading them; results outside of these ranges may be anything.
+    fn narrow(&mut self, _out: &Range<usize>, _input: &Range<usize>) -> bool {
+        false
+    }
+    /// Whether the output is the plain sum of inputs as long as itself, so that their multipliers are its own.
+    fn is_plain_sum(&self) -> bool {
+        false
+    }
     /// Positive and negative parts.
     fn parts(&self) -> Parts<T>;
     /// What kind of layer it is.
@@ -348,7 +364,7 @@ pub trait ClosedForm<T: Real>: Send + Sync {
 }
 
 /// Where lane `l` of `lanes` lies in a buffer of `len` elements.
-fn of_lane(len: usize, lanes: usize, l: usize) -> std::ops::Range<usize> {
+fn of_lane(len: usize, lanes: usize, l: usize) -> Range<usize> {
     let each = len / lanes;
     l * each..(l + 1) * each
 }

@@ -1,4 +1,6 @@
 //! A convolution or its transpose as a linear map: one is the adjoint of the other, so that both have two packed maps.
+use std::ops::Range;
+
 use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, Parts};
 use deeplift_graph::Constant;
 use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch};
@@ -21,6 +23,8 @@ pub(crate) struct Kernel<T: Real> {
     weights: Constant,
     conv: PackedConv<T>,
     adjoint: PackedConvAdjoint<T>,
+    /// Share of the outputs that are computed.
+    share: f64,
 }
 
 impl<T: Real> Kernel<T> {
@@ -52,7 +56,7 @@ impl<T: Real> Kernel<T> {
         };
         let conv = PackedConv::new(geometry.clone(), values, here, isa);
         let adjoint = PackedConvAdjoint::with_bias(geometry.clone(), values, there, isa);
-        Kernel { direction, batch, weights: weights.clone(), conv, adjoint }
+        Kernel { direction, batch, weights: weights.clone(), conv, adjoint, share: 1.0 }
     }
 
     /// Lengths of one example of the operator's input and output.
@@ -62,6 +66,13 @@ impl<T: Real> Kernel<T> {
             Direction::Forward => (g.input_len(), g.output_len()),
             Direction::Transposed => (g.output_len(), g.input_len()),
         }
+    }
+
+    /// The geometry of a convolution over one axis, which can leave out outputs, and that axis.
+    fn line(&self) -> Option<(&ConvGeometry, usize)> {
+        let geometry = self.conv.geometry();
+        let plain = self.direction == Direction::Forward && self.batch == 1;
+        Some((geometry, geometry.line().filter(|_| plain)?))
     }
 
     /// The operator, or with `back` its adjoint, of one example.
@@ -100,6 +111,26 @@ impl<T: Real> Linear<T> for Kernel<T> {
         }
     }
 
+    fn reads(&self, _port: usize, out: &Range<usize>) -> Range<usize> {
+        let Some((geometry, axis)) = self.line() else { return 0..usize::MAX };
+        let (ins, outs) = (geometry.in_channels, geometry.out_channels);
+        let positions = geometry.reads(axis, &(out.start / outs..out.end.div_ceil(outs)));
+        positions.start * ins..positions.end * ins
+    }
+
+    fn narrow(&mut self, out: &Range<usize>, input: &Range<usize>) -> bool {
+        let Some((geometry, axis)) = self.line() else { return false };
+        let (ins, outs) = (geometry.in_channels, geometry.out_channels);
+        let outputs = out.start / outs..out.end.div_ceil(outs);
+        let inputs = input.start / ins..input.end.div_ceil(ins);
+        let share = outputs.len() as f64 / geometry.output[axis] as f64;
+        let narrowed = self.conv.narrow(outputs.clone()) && self.adjoint.narrow(outputs, inputs);
+        if narrowed {
+            self.share = share;
+        }
+        narrowed
+    }
+
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
             let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
@@ -116,7 +147,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
     fn flops(&self) -> f64 {
         let g = self.conv.geometry();
         let taps = g.kernel.iter().product::<usize>() * g.in_channels / g.groups;
-        2.0 * (self.batch * g.output_len() * taps) as f64
+        2.0 * self.share * (self.batch * g.output_len() * taps) as f64
     }
 
     fn weight_bytes(&self) -> usize {

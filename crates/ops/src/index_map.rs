@@ -1,5 +1,6 @@
 //! Operators that only move elements: output element `i` is input element `index[i]`, or a constant. Transpose, Slice,
 //! Gather, Pad, Expand and Tile differ in the index and nothing else, and share this linear structure.
+use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_graph::broadcast::strides;
@@ -200,6 +201,19 @@ impl<T: Real> Linear<T> for IndexMap<T> {
                 }
             }
         }
+    }
+
+    fn reads(&self, _port: usize, out: &Range<usize>) -> Range<usize> {
+        let inside = |o: u32, i: u32, n: u32| {
+            let (start, end) = (out.start.max(o as usize), out.end.min((o + n) as usize));
+            (start < end).then(|| start - o as usize + i as usize..end - o as usize + i as usize)
+        };
+        let hull = |a: Range<usize>, b: Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+        match &self.moves {
+            Move::Runs(runs) => runs.iter().filter_map(|&(o, i, n)| inside(o, i, n)).reduce(hull),
+            Move::Elements(all) => all.iter().filter_map(|&(o, i)| inside(o, i, 1)).reduce(hull),
+        }
+        .unwrap_or(0..0)
     }
 
     fn parts(&self) -> Parts<T> {

@@ -1,4 +1,5 @@
 //! Sub, and the linear structure that it shares with Add: a signed sum of broadcast operands.
+use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_graph::broadcast::{broadcast_index, inverse};
@@ -185,6 +186,18 @@ impl<T: Real> Linear<T> for Kernel<T> {
                 }
             }
         }
+    }
+
+    fn reads(&self, port: usize, out: &Range<usize>) -> Range<usize> {
+        if self.ports[port].index.is_none() {
+            out.clone()
+        } else {
+            0..usize::MAX
+        }
+    }
+
+    fn is_plain_sum(&self) -> bool {
+        self.constant.is_none() && (0..self.ports.len()).all(|port| self.plain(port))
     }
 
     fn parts(&self) -> Parts<T> {

@@ -13,6 +13,7 @@ mod normalised;
 mod operators;
 mod rankings;
 mod rules;
+mod shortcuts;
 mod spellings;
 mod targets;
 mod units;
