@@ -1,6 +1,5 @@
 //! Zeroed buffers aligned to a cache line, which is also the widest vector register.
 
-use crate::Real;
 use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -9,19 +8,34 @@ use std::ptr::NonNull;
 /// Alignment of every buffer, in bytes: one cache line, one AVX-512 register.
 const ALIGNMENT: usize = 64;
 
-/// A fixed-length buffer of reals, zeroed, aligned to 64 bytes.
-pub struct AlignedVec<T: Real> {
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+    impl Sealed for u16 {}
+}
+
+/// What buffers hold: `f32`, `f64`, and `u16` for the bits of a bf16. Sealed, so that buffers may rely on zero bytes
+/// being `0`.
+pub trait Element: sealed::Sealed + Copy + Default + fmt::Debug + Send + Sync + 'static {}
+
+impl Element for f32 {}
+impl Element for f64 {}
+impl Element for u16 {}
+
+/// A fixed-length buffer of numbers, zeroed, aligned to 64 bytes.
+pub struct AlignedVec<T: Element> {
     /// Valid for `len` elements, or dangling but aligned when `len` is 0.
     data: NonNull<T>,
     len: usize,
 }
 
-// SAFETY: the buffer is owned uniquely, like that of a Vec, and `T: Real` is Send.
-unsafe impl<T: Real> Send for AlignedVec<T> {}
-// SAFETY: shared access gives `&[T]` only, and `T: Real` is Sync.
-unsafe impl<T: Real> Sync for AlignedVec<T> {}
+// SAFETY: the buffer is owned uniquely, like that of a Vec, and `T: Element` is Send.
+unsafe impl<T: Element> Send for AlignedVec<T> {}
+// SAFETY: shared access gives `&[T]` only, and `T: Element` is Sync.
+unsafe impl<T: Element> Sync for AlignedVec<T> {}
 
-impl<T: Real> AlignedVec<T> {
+impl<T: Element> AlignedVec<T> {
     /// A buffer of `len` zeros.
     ///
     /// # Panics
@@ -31,7 +45,7 @@ impl<T: Real> AlignedVec<T> {
             return Self::default();
         }
         let layout = Self::layout(len);
-        // SAFETY: `len` is not 0 (returned above) and no `Real` is zero-sized, so the layout is not empty.
+        // SAFETY: `len` is not 0 (returned above) and no `Element` is zero-sized, so the layout is not empty.
         let pointer = unsafe { alloc_zeroed(layout) };
         let Some(data) = NonNull::new(pointer.cast::<T>()) else { handle_alloc_error(layout) };
         Self { data, len }
@@ -50,14 +64,14 @@ impl<T: Real> AlignedVec<T> {
     }
 }
 
-impl<T: Real> Default for AlignedVec<T> {
+impl<T: Element> Default for AlignedVec<T> {
     fn default() -> Self {
         const { assert!(align_of::<T>() <= ALIGNMENT) };
         Self { data: NonNull::dangling(), len: 0 }
     }
 }
 
-impl<T: Real> Drop for AlignedVec<T> {
+impl<T: Element> Drop for AlignedVec<T> {
     fn drop(&mut self) {
         if self.len > 0 {
             // SAFETY: a non-empty buffer was allocated in `zeroed` with the layout of the same `len`.
@@ -66,17 +80,17 @@ impl<T: Real> Drop for AlignedVec<T> {
     }
 }
 
-impl<T: Real> Deref for AlignedVec<T> {
+impl<T: Element> Deref for AlignedVec<T> {
     type Target = [T];
     #[inline(always)]
     fn deref(&self) -> &[T] {
         // SAFETY: `data` is aligned and valid for `len` elements (field invariant); all were initialised to
-        // zero bytes, which is 0.0 for both sealed implementations of `Real`.
+        // zero bytes, which is 0 for all sealed implementations of `Element`.
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
     }
 }
 
-impl<T: Real> DerefMut for AlignedVec<T> {
+impl<T: Element> DerefMut for AlignedVec<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; `&mut self` makes the access unique.
@@ -84,7 +98,7 @@ impl<T: Real> DerefMut for AlignedVec<T> {
     }
 }
 
-impl<T: Real> From<&[T]> for AlignedVec<T> {
+impl<T: Element> From<&[T]> for AlignedVec<T> {
     fn from(values: &[T]) -> Self {
         let mut copy = Self::zeroed(values.len());
         copy.copy_from_slice(values);
@@ -92,13 +106,13 @@ impl<T: Real> From<&[T]> for AlignedVec<T> {
     }
 }
 
-impl<T: Real> Clone for AlignedVec<T> {
+impl<T: Element> Clone for AlignedVec<T> {
     fn clone(&self) -> Self {
         Self::from(&**self)
     }
 }
 
-impl<T: Real> fmt::Debug for AlignedVec<T> {
+impl<T: Element> fmt::Debug for AlignedVec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }

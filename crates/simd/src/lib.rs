@@ -5,17 +5,19 @@
 //! * [`Isa`]: which instruction sets this processor has, and which one is used;
 //! * [`Kernel`] and [`Isa::run`]: safe code compiled once per instruction set;
 //! * [`Simd::tile`]: the innermost loop of every convolution and dense layer;
+//! * [`amx`]: the same in bf16 products, in tiles of registers that few processors have;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
 mod aligned;
+pub mod amx;
 mod dispatch;
 mod elementary;
 mod isa;
 mod real;
 mod tile;
 
-pub use aligned::AlignedVec;
+pub use aligned::{AlignedVec, Element};
 pub use dispatch::{Kernel, Simd};
 pub use elementary::Elementary;
 pub use isa::Isa;

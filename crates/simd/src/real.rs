@@ -1,31 +1,19 @@
 //! The element types that kernels are generic over.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
-/// A floating-point element: `f32` or `f64`. Sealed, so that buffers may rely on zero bytes being `0.0`.
+/// A floating-point element: `f32` or `f64`. Sealed by [`Element`](crate::Element).
 ///
 /// Transcendental functions come from `libm`, so that a score has the same bits on every platform.
 pub trait Real:
-    sealed::Sealed
+    crate::Element
     + crate::tile::Tiles
     + crate::Elementary
-    + Copy
-    + Default
-    + Debug
     + Display
     + PartialEq
     + PartialOrd
-    + Send
-    + Sync
-    + 'static
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
