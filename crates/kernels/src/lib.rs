@@ -23,15 +23,17 @@ pub mod map;
 pub mod oracle;
 pub mod pool;
 pub mod reduce;
+mod reduced;
 mod scratch;
 pub mod softmax;
 mod standardise;
 
 pub use contract::Contraction;
-pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint};
+pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint, Variant};
 pub use dense::PackedDense;
 pub use epilogue::Epilogue;
 pub use groups::Groups;
 pub use pool::{AveragePool, PoolGeometry};
+pub use reduced::Reduced;
 pub use scratch::Scratch;
 pub use standardise::Standardise;

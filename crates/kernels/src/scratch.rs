@@ -10,6 +10,8 @@ pub struct Scratch<T: Real> {
     pub(crate) padded: AlignedVec<T>,
     /// Sums over the blocks of a long sum so far.
     pub(crate) sums: AlignedVec<T>,
+    /// Activations split into bf16.
+    pub(crate) planes: AlignedVec<u16>,
     /// Left operand of a contraction, in rows.
     pub(crate) left: AlignedVec<T>,
     /// Some columns of the right operand of a contraction.
@@ -25,6 +27,7 @@ impl<T: Real> Default for Scratch<T> {
         Self {
             padded: AlignedVec::default(),
             sums: AlignedVec::default(),
+            planes: AlignedVec::default(),
             left: AlignedVec::default(),
             panel: AlignedVec::default(),
             segments: Vec::new(),

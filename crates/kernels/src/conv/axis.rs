@@ -104,6 +104,23 @@ impl Axis {
         steps(-first).min(end)..end
     }
 
+    /// Positions from the first to the last that is read.
+    pub fn extent(&self) -> usize {
+        let steps = |count: usize, step: usize| count.saturating_sub(1).saturating_mul(step);
+        let read = steps(self.count, self.from_step).saturating_add(steps(self.taps.len(), self.tap_step));
+        if self.count == 0 || self.taps.is_empty() {
+            0
+        } else {
+            read.saturating_add(1)
+        }
+    }
+
+    /// Which of the positions of [`Axis::extent`] lie inside the source.
+    pub fn inside(&self) -> Range<usize> {
+        let end = (self.from_len as isize - self.from_first).clamp(0, self.extent() as isize) as usize;
+        ((-self.from_first).max(0) as usize).min(end)..end
+    }
+
     /// One position, one tap, nothing else: the axis is not there.
     pub fn is_trivial(&self) -> bool {
         self.is_identity() && self.to_len == 1

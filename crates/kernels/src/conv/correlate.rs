@@ -149,7 +149,7 @@ impl<T: Real> Correlation<T> {
 
 /// Drops trivial axes to the front and joins axes without any structure, so that rows are long. Also gives the
 /// original index of each axis.
-fn simplify(mut axes: [Axis; 3]) -> ([Axis; 3], [usize; 3]) {
+pub(super) fn simplify(mut axes: [Axis; 3]) -> ([Axis; 3], [usize; 3]) {
     for axis in &mut axes {
         if axis.taps.len() == 1 {
             axis.tap_step = 1;

@@ -1,17 +1,19 @@
 //! Convolution of channels-last activations, and its adjoint.
 //!
-//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`) or, with
-//! one channel per group, channel by channel (`depthwise`).
+//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), on request
+//! as products in bf16 (`reduced`), or, with one channel per group, channel by channel (`depthwise`).
 
 mod axis;
 pub(crate) mod correlate;
 mod depthwise;
+mod reduced;
 
-use crate::{Epilogue, Scratch};
+use crate::{Epilogue, Reduced, Scratch};
 use axis::Axis;
 use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
 use depthwise::Depthwise;
+use reduced::ReducedCorrelation;
 use std::ops::Range;
 
 /// Shapes of a convolution over three spatial axes (leading ones for fewer), channels-last.
@@ -107,25 +109,60 @@ pub struct PackedConv<T: Real> {
     packed: Packed<T>,
 }
 
-/// The two ways to compute one map.
+/// How a convolution may be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// In products of its element type, whichever way is expected to be fastest.
+    Fastest,
+    /// In products of bf16 where that is expected to be faster.
+    Reduced(Reduced),
+}
+
+/// The ways to compute one map.
 #[derive(Clone, Debug)]
 enum Packed<T: Real> {
     Matrix(Correlation<T>),
+    Reduced(Box<ReducedCorrelation<T>>),
     Depthwise(Depthwise<T>),
 }
 
 impl<T: Real> Packed<T> {
-    /// The map along the only axis of a line.
-    fn axis(&mut self, axis: usize) -> &mut Axis {
+    /// Packs a map between `[groups, source channels, destination channels]` as matrix products.
+    fn products(
+        axes: [Axis; 3],
+        sizes: [usize; 3],
+        weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
+        bias: &[T],
+        isa: Isa,
+        variant: Variant,
+    ) -> Self {
+        let reduced = match variant {
+            Variant::Reduced(how) => ReducedCorrelation::new(&axes, sizes, &weight, bias, isa, how),
+            Variant::Fastest => None,
+        };
+        match reduced {
+            Some(packed) => Packed::Reduced(Box::new(packed)),
+            None => Packed::Matrix(Correlation::new(axes, sizes, weight, bias, isa)),
+        }
+    }
+
+    fn is_reduced(&self) -> bool {
+        matches!(self, Packed::Reduced(_))
+    }
+
+    /// Narrows the map along the only axis of a line.
+    fn narrow(&mut self, axis: usize, narrow: impl FnOnce(&mut Axis)) {
         match self {
-            Packed::Matrix(packed) => packed.last_axis(),
-            Packed::Depthwise(packed) => packed.axis(axis),
+            Packed::Matrix(packed) => narrow(packed.last_axis()),
+            Packed::Reduced(packed) => packed.narrow(narrow),
+            Packed::Depthwise(packed) => narrow(packed.axis(axis)),
         }
     }
 
     fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         match self {
             Packed::Matrix(packed) => packed.apply(x, epilogue, scratch),
+            Packed::Reduced(packed) => packed.apply(x, epilogue, scratch),
             Packed::Depthwise(packed) => packed.apply(x, epilogue),
         }
     }
@@ -138,6 +175,20 @@ impl<T: Real> PackedConv<T> {
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
     pub fn new(geometry: ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Self {
+        Self::with_variant(geometry, weights, bias, isa, Variant::Fastest)
+    }
+
+    /// Like [`PackedConv::new`], computed in a certain way.
+    ///
+    /// # Panics
+    /// If shapes do not agree or the instruction set is not available.
+    pub fn with_variant(
+        geometry: ConvGeometry,
+        weights: &[T],
+        bias: &[T],
+        isa: Isa,
+        variant: Variant,
+    ) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
         geometry.check(weights.len(), bias.len());
         let g = &geometry;
@@ -153,9 +204,14 @@ impl<T: Real> PackedConv<T> {
         } else {
             let (ins, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
             let weight = |group, i, o, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
-            Packed::Matrix(Correlation::new(axes, [g.groups, ins, outs], weight, bias, isa))
+            Packed::products(axes, [g.groups, ins, outs], weight, bias, isa, variant)
         };
         Self { geometry, packed }
+    }
+
+    /// Whether products are in bf16.
+    pub fn is_reduced(&self) -> bool {
+        self.packed.is_reduced()
     }
 
     /// The shapes given to [`PackedConv::new`].
@@ -168,7 +224,7 @@ impl<T: Real> PackedConv<T> {
     pub fn narrow(&mut self, outputs: Range<usize>) -> bool {
         let line = self.geometry.line();
         if let Some(axis) = line {
-            self.packed.axis(axis).narrow(&outputs);
+            self.packed.narrow(axis, |axis| axis.narrow(&outputs));
         }
         line.is_some()
     }
@@ -208,6 +264,20 @@ impl<T: Real> PackedConvAdjoint<T> {
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
     pub fn with_bias(geometry: ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Self {
+        Self::with_variant(geometry, weights, bias, isa, Variant::Fastest)
+    }
+
+    /// Like [`PackedConvAdjoint::with_bias`], computed in a certain way.
+    ///
+    /// # Panics
+    /// If shapes do not agree or the instruction set is not available.
+    pub fn with_variant(
+        geometry: ConvGeometry,
+        weights: &[T],
+        bias: &[T],
+        isa: Isa,
+        variant: Variant,
+    ) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
         geometry.check(weights.len(), 0);
         let channels = geometry.in_channels;
@@ -220,7 +290,7 @@ impl<T: Real> PackedConvAdjoint<T> {
                 return Packed::Depthwise(Depthwise::new(axes, g.in_channels, weight, bias, isa));
             }
             let weight = |group, o, i, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
-            Packed::Matrix(Correlation::new(axes, [g.groups, outs, ins], weight, bias, isa))
+            Packed::products(axes, [g.groups, outs, ins], weight, bias, isa, variant)
         };
         let mut phases = Vec::new();
         for axis0 in Axis::adjoint(g, 0) {
@@ -239,12 +309,19 @@ impl<T: Real> PackedConvAdjoint<T> {
     pub fn narrow(&mut self, outputs: Range<usize>, inputs: Range<usize>) -> bool {
         let Some(axis) = self.geometry.line() else { return false };
         for phase in &mut self.phases {
-            phase.axis(axis).narrow(&inputs);
-            phase.axis(axis).narrow_source(&outputs);
+            phase.narrow(axis, |axis| {
+                axis.narrow(&inputs);
+                axis.narrow_source(&outputs);
+            });
         }
         let channels = self.geometry.out_channels;
         self.live = outputs.start * channels..outputs.end * channels;
         true
+    }
+
+    /// Whether products are in bf16, of all phases or some.
+    pub fn is_reduced(&self) -> bool {
+        self.phases.iter().any(Packed::is_reduced)
     }
 
     /// The shapes of the convolution, not of its adjoint.

@@ -35,17 +35,11 @@ impl Default for Block {
 }
 
 impl Block {
-    /// The results, row by row, [`SPAN`] values each. What lies beyond the rows and columns of the last product is
+    /// The results, row by row, [`SPAN`] columns each. What lies beyond the rows and columns of the last product is
     /// unspecified.
     #[inline(always)]
-    pub fn values(&self) -> &[f32] {
-        &self.0
-    }
-
-    /// The same, for those who finish results in place.
-    #[inline(always)]
-    pub fn values_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.0.chunks_exact(SPAN)
     }
 }
 

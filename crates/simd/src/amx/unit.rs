@@ -100,7 +100,7 @@ fn self_check() -> Result<(), &'static str> {
         tiles.multiply(products, a, &STEPS, &panel, SPAN, &mut block);
         block
     };
-    if multiply(TileUnit::Amx).values() == multiply(TileUnit::Plain).values() {
+    if multiply(TileUnit::Amx).rows().eq(multiply(TileUnit::Plain).rows()) {
         Ok(())
     } else {
         Err("this processor's AMX failed a check of its results")
