@@ -31,7 +31,7 @@ export type { AxisIndex, TargetIndex } from './options/target-index.js'
 export type { InputInfo, OpenShape, TensorInfo } from './options/tensor-info.js'
 export type { Variants } from './options/variants.js'
 export { contributionLogo, type LogoOptions } from './output/logo.js'
-export type { PlanDescription, PlanStep } from './plan.js'
+export type { BufferInfo, PassWork, PlanDescription, PlanStep, TotalWork } from './plan.js'
 export type { Progress } from './progress.js'
 export type { SequenceInput, StreamRecord, TensorRecord } from './records.js'
 export {

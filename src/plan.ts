@@ -2,6 +2,38 @@
 
 import { type FloatArray, fromNative, type NativeModel, type NativePlan, type PlanOptions } from './native.js'
 
+/** What one step does in one pass of one pair, counted: it depends on shapes and instruction set, not on the clock. */
+export interface PassWork {
+  /** The kernel that was chosen, where there was a choice: `direct 14x2` is a tile of 14 rows and 2 vectors. */
+  kernel: string
+  /** Operations of its products that are executed, two per multiply-add, with those that only fill up a vector. */
+  flops: number
+  /** Bytes of packed weights. */
+  weightBytes: number
+  /** Bytes of values, differences and multipliers, each counted once. */
+  valueBytes: number
+  /** Bytes of records: the local multipliers of the pair. */
+  recordBytes: number
+  /** Pairs that share one reading of the weights. */
+  pairsPerReading: number
+}
+
+/** Counted work of several steps and passes. */
+export interface TotalWork {
+  /** Operations of products that are executed. */
+  flops: number
+  /** Operations of the same products counted densely. */
+  denseFlops: number
+  /** Bytes read and written. */
+  bytes: number
+}
+
+/** Buffers of one lane. */
+export interface BufferInfo {
+  count: number
+  bytes: number
+}
+
 /** One step of a plan. */
 export interface PlanStep {
   /** Name of the node in the file. */
@@ -13,10 +45,17 @@ export interface PlanStep {
   rule: string
   /** For element-wise steps, what kind of layer feeds it; `genomics-default` chooses by it. */
   fedBy: 'convolution' | 'dense' | 'other' | null
-  /** Of its output, for one example. */
+  /** Of its output, for one example. Channels are last: activations lie so in memory. */
   shape: number[]
-  /** Of one forward pass of one example. */
+  inputShapes: number[][]
+  /** Of one forward pass of one example, counted densely. */
   flops: number
+  /** Its values on an example or on a reference. */
+  forward: PassWork
+  /** What is recorded of a pair; null where contributions do not pass. */
+  record: PassWork | null
+  /** Multipliers of one target; null where none arrive. */
+  adjoint: PassWork | null
   /** Whether a rectifier is computed along with it. */
   fused: boolean
 }
@@ -34,11 +73,23 @@ export interface PlanDescription {
   isa: string
   /** References per example. */
   references: number
+  /** Whether these are the same for all examples, so that their values are computed once. */
+  constantReferences: boolean
+  /** Pairs that go through a layer together. */
+  pairsPerPass: number
   steps: PlanStep[]
-  /** Of one forward pass of one example. */
+  /** Of one forward pass of one example, counted densely. */
   flopsPerPass: number
-  /** Bytes. */
+  /** The forward pass of an example. */
+  workPerExample: TotalWork
+  /** The forward pass of a reference, the records, and the multipliers of all targets. */
+  workPerPair: TotalWork
+  /** Bytes: `pairsPerPass` pairs and one example. */
   memoryPerThread: number
+  memoryPerPair: number
+  memoryPerExample: number
+  /** What the memory holds: per example `examples`, per pair all others. */
+  buffers: Record<'examples' | 'references' | 'parts' | 'multipliers' | 'records' | 'winners', BufferInfo>
   /** Bytes of packed weights. */
   weightBytes: number
   /** Whether contributions sum to the difference of the target. */

@@ -52,6 +52,18 @@ describe('inspect', () => {
     expect(text.stdout).toContain('do not sum')
   })
 
+  test('shows the kernel and the counted work of every step', async () => {
+    const { code, stdout } = await runCli(['inspect', DEMO_MODEL, '--plan'], {
+      env: { DEEPLIFT_ISA: 'scalar' },
+    })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^example .*FLOP .* if dense.* of traffic, .*B of memory$/m)
+    expect(stdout).toMatch(/^pair .* per pass; references are run once for all examples$/m)
+    expect(stdout).toMatch(/^buffers examples \d+ × .*records \d+ × /m)
+    expect(stdout).toMatch(/^node_conv1d_1 .* direct 6x2 .*FLOP .*B {2}direct 6x2 /m)
+    expect(stdout).toMatch(/^node_relu_1 .* in the epilogue /m)
+  })
+
   test('says which output cannot be explained, and by which node', async () => {
     const bytes = buildModel({
       inputs: { x: ['batch', 2] },

@@ -5,11 +5,15 @@ use deeplift_rules::Feed;
 use deeplift_simd::Isa;
 use serde_json::{json, Value};
 
-use crate::plan::{Kind, Plan, Step};
+use crate::memory::Assignment;
+use crate::plan::{Kind, Layout, Plan, Step};
+use crate::work::{self, Cost, StepCost, Total};
 
 /// Steps, rules, cost and warnings of a plan.
 pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
-    let steps: Vec<Value> = plan.steps.iter().map(|s| step(plan, s)).collect();
+    let costs = work::steps(plan);
+    let (per_example, per_pair) = work::totals(plan, &costs);
+    let steps: Vec<Value> = plan.steps.iter().zip(&costs).map(|(s, cost)| step(plan, s, cost)).collect();
     let flops: f64 = plan.steps.iter().map(flops).sum();
     let weights: usize = plan.steps.iter().map(weights).sum();
     let (pair, example) = plan.lane_bytes();
@@ -39,14 +43,51 @@ pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
         "pairsPerPass": plan.lanes,
         "steps": steps,
         "flopsPerPass": flops,
+        "workPerExample": total(&per_example),
+        "workPerPair": total(&per_pair),
+        "constantReferences": plan.has_constant_references(),
         "weightBytes": weights,
         "memoryPerThread": pair * plan.lanes + example,
+        "memoryPerPair": pair,
+        "memoryPerExample": example,
+        "buffers": buffers::<T>(&plan.layout),
         "completeRule": complete,
         "warnings": plan.warnings,
     })
 }
 
-fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>) -> Value {
+/// Number of buffers and bytes of one lane, by what they hold.
+fn buffers<T: Precision>(layout: &Layout) -> Value {
+    let size = size_of::<T>();
+    let of = |lens: &[usize], size: usize| json!({ "count": lens.len(), "bytes": lens.iter().sum::<usize>() * size });
+    let all = |a: &Assignment| of(&a.lens, size);
+    let used = |lens: &mut dyn Iterator<Item = usize>| lens.filter(|&n| n > 0).collect::<Vec<_>>();
+    json!({
+        "examples": all(&layout.tape),
+        "references": all(&layout.reference),
+        "parts": of(&[&layout.parts.lens[..], &layout.parts.lens].concat(), size),
+        "multipliers": of(&[&layout.multipliers.lens[..], &layout.negative.lens].concat(), size),
+        "records": of(&used(&mut layout.records.iter().flat_map(|&(a, b)| [a, b])), size),
+        "winners": of(&used(&mut layout.winners.iter().copied()), size_of::<u32>()),
+    })
+}
+
+fn total(t: &Total) -> Value {
+    json!({ "flops": t.flops, "denseFlops": t.dense, "bytes": t.bytes })
+}
+
+fn pass(cost: &Cost) -> Value {
+    json!({
+        "kernel": cost.work.kernel,
+        "flops": cost.work.flops,
+        "weightBytes": cost.work.weight_bytes,
+        "valueBytes": cost.values,
+        "recordBytes": cost.records,
+        "pairsPerReading": cost.sharing.max(1),
+    })
+}
+
+fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>, cost: &StepCost) -> Value {
     let structure = match &s.kind {
         Kind::Linear(l, _) => match l.kind() {
             LinearKind::Convolution => "convolution",
@@ -73,7 +114,11 @@ fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>) -> Value {
             Feed::Other => "other",
         }),
         "shape": plan.tensors.shape[s.output],
+        "inputShapes": s.inputs.iter().map(|&t| &plan.tensors.shape[t]).collect::<Vec<_>>(),
         "flops": flops(s),
+        "forward": pass(&cost.forward),
+        "record": cost.record.as_ref().map(pass),
+        "adjoint": cost.adjoint.as_ref().map(pass),
         "fused": s.relu_fused,
         "splitDifferences": plan.tensors.parts[s.output],
         "splitMultipliers": plan.tensors.split[s.output],

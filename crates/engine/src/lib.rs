@@ -32,3 +32,4 @@ pub mod score;
 mod target;
 pub mod tile;
 pub mod trace;
+pub mod work;

@@ -16,7 +16,7 @@ use crate::input::{Input, Site};
 use crate::live::narrow;
 use crate::mark::{layout, mark};
 use crate::memory::Assignment;
-use crate::options::PlanOptions;
+use crate::options::{PlanOptions, References};
 use crate::prepare;
 use crate::target::PlanTarget;
 
@@ -264,6 +264,16 @@ impl<T: Precision> Plan<T> {
         self.references * (1 + self.points)
     }
 
+    /// Whether references are the same for all examples, so that they are run once (if there is memory to keep them).
+    pub fn has_constant_references(&self) -> bool {
+        let same = |r: &References| {
+            matches!(r, References::Zeros | References::Background { .. } | References::Shared { .. })
+        };
+        let (_, example) = self.lane_bytes();
+        let fits = (example * self.references) as f64 <= self.options.memory;
+        fits && self.points == 0 && self.strands() == 1 && self.inputs.iter().all(|i| same(&i.references))
+    }
+
     /// Strands that each example is scored on.
     pub fn strands(&self) -> usize {
         1 + usize::from(self.options.reverse_complement.is_some())
@@ -276,7 +286,7 @@ impl<T: Precision> Plan<T> {
             l.records.iter().map(|r| r.0 + r.1).sum::<usize>() + l.winners.iter().sum::<usize>();
         let inputs: usize = self.scored.iter().map(|i| i.len).sum::<usize>() * (1 + self.targets.len());
         let pair =
-            l.reference.total() + l.parts.total() + l.multipliers.total() + l.negative.total() + records;
+            l.reference.total() + 2 * l.parts.total() + l.multipliers.total() + l.negative.total() + records;
         let size = size_of::<T>();
         ((pair + inputs) * size, (l.tape.total() + inputs * self.pairs()) * size)
     }

@@ -259,16 +259,10 @@ impl<T: Precision> Program<T> {
         Ok(())
     }
 
-    /// Values on the references if they are the same for all examples (and there is memory to keep them).
+    /// Values on the references if they are the same for all examples.
     pub(crate) fn constant_references(&self, batch: &Batch) -> Result<Option<&Tape<T>>> {
         let plan = &self.plan;
-        let same = |r: &References| {
-            matches!(r, References::Zeros | References::Background { .. } | References::Shared { .. })
-        };
-        let (_, example) = plan.lane_bytes();
-        let fits = (example * plan.references) as f64 <= plan.options.memory;
-        let single = plan.points == 0 && plan.strands() == 1;
-        if !fits || !single || !plan.inputs.iter().all(|i| same(&i.references)) {
+        if !plan.has_constant_references() {
             return Ok(None);
         }
         if let Some(tape) = self.constant.get() {

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use deeplift_kernels::{Epilogue, Scratch};
+use deeplift_kernels::{Epilogue, Scratch, Work};
 use deeplift_simd::Real;
 
 use crate::constant::{Constant, DType, Data};
@@ -199,6 +199,15 @@ pub struct Parts<T: Real> {
     pub negative: Option<Box<dyn Linear<T>>>,
 }
 
+/// The two directions in which a step is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Values, from inputs to the output.
+    Forward,
+    /// Multipliers, from the output to all data inputs.
+    Adjoint,
+}
+
 /// `y = A x + b`.
 pub trait Linear<T: Real>: Send + Sync {
     /// Computes `y` for all lanes; `x` has one slice per data input.
@@ -239,6 +248,10 @@ pub trait Linear<T: Real>: Send + Sync {
     /// Bytes of weights that one pass streams.
     fn weight_bytes(&self) -> usize {
         0
+    }
+    /// What one lane executes. Operators without a kernel of their own to name count as densely as `flops`.
+    fn work(&self, _pass: Pass) -> Work {
+        Work { kernel: String::new(), flops: self.flops(), weight_bytes: self.weight_bytes() }
     }
     /// The operator's entry that takes an epilogue, if its kernel has one.
     fn fused(&self) -> Option<&dyn FusedLinear<T>> {
@@ -351,6 +364,10 @@ pub trait ClosedForm<T: Real>: Send + Sync {
     /// Bytes of weights that one pass streams.
     fn weight_bytes(&self) -> usize {
         0
+    }
+    /// What one lane executes. Operators without a kernel of their own to name count as densely as `flops`.
+    fn work(&self, _pass: Pass) -> Work {
+        Work { kernel: String::new(), flops: self.flops(), weight_bytes: self.weight_bytes() }
     }
 
     /// What its rule is called; every rule but `exact` is one that a caller asked for.

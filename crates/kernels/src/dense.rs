@@ -5,7 +5,7 @@
 //! sums so far of all rows and columns are kept in the scratch.
 
 use crate::chunks::update_row;
-use crate::{Epilogue, Scratch};
+use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights, SUM_BLOCK};
 
 /// A dense layer with its weights packed.
@@ -72,6 +72,17 @@ impl<T: Real> PackedDense<T> {
     /// Values per row of the output.
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Counted work of so many rows.
+    pub fn work(&self, rows: usize) -> Work {
+        let width = self.bias.len();
+        let vectors = if width < self.isa.tile_columns::<T>() { 1 } else { 2 };
+        Work {
+            kernel: format!("dense {}x{vectors}", self.isa.tile_rows()),
+            flops: 2.0 * (rows * self.inputs * width) as f64,
+            weight_bytes: self.panels.len() * size_of::<T>(),
+        }
     }
 
     /// Computes `rows` rows; the weights are streamed through the cache once for all of them.

@@ -27,6 +27,7 @@ mod reduced;
 mod scratch;
 pub mod softmax;
 mod standardise;
+mod work;
 
 pub use contract::Contraction;
 pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint, Variant};
@@ -37,3 +38,4 @@ pub use pool::{AveragePool, PoolGeometry};
 pub use reduced::Reduced;
 pub use scratch::Scratch;
 pub use standardise::Standardise;
+pub use work::Work;

@@ -9,7 +9,7 @@ use deeplift_simd::{AlignedVec, Real};
 use std::ops::Range;
 
 /// Rows and columns of a tile: half of a product.
-const TILE: usize = SPAN / 2;
+pub(crate) const TILE: usize = SPAN / 2;
 
 /// How often the products of bf16 may outnumber those of floats, with those that fill tiles up. AMX multiplies 14.6
 /// times as many bf16 as AVX-512 multiplies floats; splitting and half-filled tiles take their share.
@@ -82,6 +82,11 @@ impl<T: Real> Panels<T> {
             }
         }
         Self { products, steps, columns, values, bias: padded_bias }
+    }
+
+    /// Bytes of all panels.
+    pub fn bytes(&self) -> usize {
+        self.values.len() * size_of::<u16>()
     }
 
     /// Number of panels.

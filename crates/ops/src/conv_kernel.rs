@@ -1,9 +1,9 @@
 //! A convolution or its transpose as a linear map: one is the adjoint of the other, so that both have two packed maps.
 use std::ops::Range;
 
-use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, Parts};
+use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, Parts, Pass};
 use deeplift_graph::Constant;
-use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch};
+use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch, Work};
 use deeplift_simd::{Isa, Real};
 
 /// Which of the two maps the operator is.
@@ -23,8 +23,6 @@ pub(crate) struct Kernel<T: Real> {
     weights: Constant,
     conv: PackedConv<T>,
     adjoint: PackedConvAdjoint<T>,
-    /// Share of the outputs that are computed.
-    share: f64,
 }
 
 impl<T: Real> Kernel<T> {
@@ -56,7 +54,7 @@ impl<T: Real> Kernel<T> {
         };
         let conv = PackedConv::new(geometry.clone(), values, here, isa);
         let adjoint = PackedConvAdjoint::with_bias(geometry.clone(), values, there, isa);
-        Kernel { direction, batch, weights: weights.clone(), conv, adjoint, share: 1.0 }
+        Kernel { direction, batch, weights: weights.clone(), conv, adjoint }
     }
 
     /// Lengths of one example of the operator's input and output.
@@ -123,12 +121,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
         let (ins, outs) = (geometry.in_channels, geometry.out_channels);
         let outputs = out.start / outs..out.end.div_ceil(outs);
         let inputs = input.start / ins..input.end.div_ceil(ins);
-        let share = outputs.len() as f64 / geometry.output[axis] as f64;
-        let narrowed = self.conv.narrow(outputs.clone()) && self.adjoint.narrow(outputs, inputs);
-        if narrowed {
-            self.share = share;
-        }
-        narrowed
+        self.conv.narrow(outputs.clone()) && self.adjoint.narrow(outputs, inputs)
     }
 
     fn parts(&self) -> Parts<T> {
@@ -147,11 +140,17 @@ impl<T: Real> Linear<T> for Kernel<T> {
     fn flops(&self) -> f64 {
         let g = self.conv.geometry();
         let taps = g.kernel.iter().product::<usize>() * g.in_channels / g.groups;
-        2.0 * self.share * (self.batch * g.output_len() * taps) as f64
+        2.0 * (self.batch * g.output_len() * taps) as f64
     }
 
     fn weight_bytes(&self) -> usize {
         self.weights.len() * size_of::<T>()
+    }
+
+    fn work(&self, pass: Pass) -> Work {
+        let adjoint = (pass == Pass::Adjoint) != (self.direction == Direction::Transposed);
+        let one = if adjoint { self.adjoint.work() } else { self.conv.work() };
+        one.times(self.batch)
     }
 
     fn fused(&self) -> Option<&dyn FusedLinear<T>> {

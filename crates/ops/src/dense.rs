@@ -1,7 +1,7 @@
 //! Dense: `y = x W + b` over the last axis, the form that Gemm and MatMul with constant weights are rewritten to.
-use deeplift_graph::operator::{Linear, LinearKind, Parts};
+use deeplift_graph::operator::{Linear, LinearKind, Parts, Pass};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::{Epilogue, PackedDense, Scratch};
+use deeplift_kernels::{Epilogue, PackedDense, Scratch, Work};
 use deeplift_simd::{Isa, Real};
 
 struct Dense {
@@ -121,5 +121,12 @@ impl<T: Real> Linear<T> for Kernel<T> {
 
     fn weight_bytes(&self) -> usize {
         self.weights.len() * size_of::<T>()
+    }
+
+    fn work(&self, pass: Pass) -> Work {
+        match pass {
+            Pass::Forward => self.forward.work(self.rows),
+            Pass::Adjoint => self.transposed.work(self.rows),
+        }
     }
 }

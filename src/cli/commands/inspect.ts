@@ -5,7 +5,7 @@ import { DeepLiftError } from '../../errors.js'
 import type { DeepLift } from '../../model.js'
 import type { DescribeOptions } from '../../options/score-options.js'
 import type { TensorInfo } from '../../options/tensor-info.js'
-import type { PlanDescription } from '../../plan.js'
+import type { PassWork, PlanDescription, TotalWork } from '../../plan.js'
 import { showShape } from '../../tensor.js'
 import { parseCount } from '../arguments.js'
 import { createReporter, table, withPrefix } from '../console.js'
@@ -112,7 +112,7 @@ function asText(
         `${withPrefix(plan.memoryPerThread, 'B')} per thread, ${withPrefix(plan.weightBytes, 'B')} of packed weights` +
         `${plan.completeRule ? '' : '; contributions of this rule do not sum to the difference of the target'}`,
     )
-  if (plan && steps) lines.push('', planTable(plan))
+  if (plan && steps) lines.push(...planTotals(plan), '', planTable(plan))
   return lines.join('\n')
 }
 
@@ -121,14 +121,41 @@ function signature({ name, dtype, shape }: TensorInfo): string {
 }
 
 function planTable({ steps }: PlanDescription): string {
-  const rows = steps.map(({ node, op, structure, rule, shape, flops, fused }) => [
-    node,
-    op,
-    structure,
-    rule,
-    showShape(shape),
-    withPrefix(flops, 'FLOP'),
-    fused ? 'with Relu' : '',
+  const rows = steps.map((step) => [
+    step.node,
+    step.op,
+    step.structure,
+    step.rule,
+    showShape(step.shape),
+    step.forward.kernel,
+    withPrefix(step.forward.flops, 'FLOP'),
+    withPrefix(bytesOf(step.forward, step.record), 'B'),
+    step.adjoint?.kernel ?? '',
+    step.adjoint ? withPrefix(step.adjoint.flops, 'FLOP') : '',
+    step.adjoint ? withPrefix(bytesOf(step.adjoint), 'B') : '',
   ])
-  return table([['node', 'op', 'structure', 'rule', 'shape', 'work', ''], ...rows], [5])
+  const head = ['node', 'op', 'structure', 'rule', 'shape', 'forward', 'work', 'traffic']
+  return table([[...head, 'multipliers', 'work', 'traffic'], ...rows], [6, 7, 9, 10])
+}
+
+/** Bytes that one pair reads and writes. */
+function bytesOf(...passes: readonly (PassWork | null)[]): number {
+  return passes.reduce(
+    (sum, pass) =>
+      pass ? sum + pass.valueBytes + pass.recordBytes + pass.weightBytes / pass.pairsPerReading : sum,
+    0,
+  )
+}
+
+function planTotals(plan: PlanDescription): string[] {
+  const work = ({ flops, denseFlops, bytes }: TotalWork) =>
+    `${withPrefix(flops, 'FLOP')} (${withPrefix(denseFlops, 'FLOP')} if dense), ${withPrefix(bytes, 'B')} of traffic`
+  const { buffers, pairsPerPass } = plan
+  const held = Object.entries(buffers).filter(([, { count }]) => count > 0)
+  return [
+    `example ${work(plan.workPerExample)}, ${withPrefix(plan.memoryPerExample, 'B')} of memory`,
+    `pair    ${work(plan.workPerPair)}, ${withPrefix(plan.memoryPerPair, 'B')} of memory; ` +
+      `${pairsPerPass} per pass${plan.constantReferences ? '; references are run once for all examples' : ''}`,
+    `buffers ${held.map(([name, { count, bytes }]) => `${name} ${count} × ${withPrefix(bytes / count, 'B')}`).join(', ')}`,
+  ]
 }

@@ -15,9 +15,12 @@
 //! Rows are taken in blocks whose activations stay in L2, over all lines; for each block the panels are outermost
 //! and the tiles of the block innermost, so that a panel is read from L2 (or L1) again for every tile.
 
+mod work;
+
 use super::axis::Axis;
 use crate::{Epilogue, Scratch};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+use std::ops::Range;
 
 /// Bytes of activations in one row block: a quarter of the smallest L2 in use (1 MiB), beside a panel and what the
 /// epilogue reads and writes.
@@ -141,6 +144,29 @@ impl<T: Real> Correlation<T> {
         (group * self.width() + first) * self.depth() + k * columns + column - first
     }
 
+    /// Rows of one line, and the tiles that they are cut into.
+    fn rows_and_tiles(&self) -> (usize, usize) {
+        let rows = self.axes[2].count.div_ceil(self.joined);
+        (rows, rows.div_ceil(self.isa.tile_rows()))
+    }
+
+    /// Source positions that `rows` read through `run` neighbouring taps from `tap` on.
+    fn span(&self, rows: &Range<usize>, tap: usize, run: usize) -> Range<isize> {
+        let axis = &self.axes[2];
+        let step = axis.from_step * self.joined;
+        let low = axis.from_first + (rows.start * step + tap * axis.tap_step) as isize;
+        low..low + ((rows.len() - 1) * step + run) as isize
+    }
+
+    /// Taps along the last axis that are multiplied in one run.
+    fn run(&self) -> usize {
+        if self.merges() {
+            self.reach.max(1)
+        } else {
+            1
+        }
+    }
+
     /// Computes one lane.
     pub fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         self.isa.run(Run { packed: self, x, epilogue, scratch });
@@ -187,6 +213,16 @@ fn best_join<T: Real>(axis: &Axis, [groups, ins, outs]: [usize; 3], isa: Isa) ->
     };
     let most = (full / outs).min(axis.count).max(1);
     (1..=most).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
+}
+
+/// The rows of a tile. Tiles are of almost equal size: one more row costs less than another tile of one row.
+fn tile_rows(tile: usize, rows: usize, tiles: usize) -> Range<usize> {
+    tile * rows / tiles..(tile + 1) * rows / tiles
+}
+
+/// Whether any of the positions is in a source of this length, rather than in its padding.
+fn meets(span: &Range<isize>, len: usize) -> bool {
+    span.end > 0 && span.start < len as isize
 }
 
 /// One lane through a [`Correlation`].
@@ -268,7 +304,7 @@ struct Blocks<'a, T: Real> {
 impl<'a, T: Real> Blocks<'a, T> {
     fn new(packed: &'a Correlation<T>, group: usize, x: &'a [T], scratch: &mut Scratch<T>) -> Self {
         let last = &packed.axes[2];
-        let rows = last.count.div_ceil(packed.joined);
+        let (rows, tiles) = packed.rows_and_tiles();
         let step = last.from_step * packed.joined;
         let most = packed.isa.tile_rows();
         let copy = if packed.merges() { (most - 1) * step + packed.reach } else { most * packed.reach };
@@ -282,7 +318,7 @@ impl<'a, T: Real> Blocks<'a, T> {
             x,
             line: 0,
             tile: 0,
-            tiles: rows.div_ceil(most),
+            tiles,
             rows,
             rows_per_block: (BLOCK_BYTES / row_bytes.max(1)).max(most),
             padded_per_tile,
@@ -300,11 +336,9 @@ impl<'a, T: Real> Blocks<'a, T> {
             {
                 break;
             }
-            // Tiles of almost equal size: one more row costs less than another tile of one row.
-            let bound = |tile: usize| tile * self.rows / self.tiles;
-            let (start, end) = (bound(self.tile), bound(self.tile + 1));
-            self.push_tile(start, end, &mut padded, scratch);
-            rows += end - start;
+            let tile = tile_rows(self.tile, self.rows, self.tiles);
+            rows += tile.len();
+            self.push_tile(tile, &mut padded, scratch);
             self.tile += 1;
             if self.tile == self.tiles {
                 (self.line, self.tile) = (self.line + 1, 0);
@@ -313,8 +347,8 @@ impl<'a, T: Real> Blocks<'a, T> {
         rows > 0
     }
 
-    /// Adds the tile of rows `start..end` of the current line.
-    fn push_tile(&self, start: usize, end: usize, padded: &mut usize, scratch: &mut Scratch<T>) {
+    /// Adds the tile of some rows of the current line.
+    fn push_tile(&self, rows: Range<usize>, padded: &mut usize, scratch: &mut Scratch<T>) {
         let (packed, axes) = (self.packed, &self.packed.axes);
         let (o0, o1) = (self.line / axes[1].count, self.line % axes[1].count);
         let first = scratch.segments.len();
@@ -324,18 +358,18 @@ impl<'a, T: Real> Blocks<'a, T> {
                     .map(|(a, o, t): (usize, _, _)| axes[a].position(o, t) as usize);
                 let from_line = (at[0] * axes[1].from_len + at[1]) * axes[2].from_len;
                 let weight = (t0 * axes[1].taps.len() + t1) * packed.reach;
-                let run = if packed.merges() { packed.reach.max(1) } else { 1 };
+                let run = packed.run();
                 for tap in (0..packed.reach).step_by(run) {
-                    self.push_run(start..end, from_line, tap, run, weight + tap, padded, scratch);
+                    self.push_run(&rows, from_line, tap, run, weight + tap, padded, scratch);
                 }
             }
         }
         let to = [(0, o0), (1, o1)].map(|(a, o): (usize, _)| axes[a].to_first + o * axes[a].to_step);
-        let to_row = axes[2].to_first + start * packed.joined * axes[2].to_step;
+        let to_row = axes[2].to_first + rows.start * packed.joined * axes[2].to_step;
         let to = ((to[0] * axes[1].to_len + to[1]) * axes[2].to_len + to_row) * packed.groups * packed.outs;
-        let last_outputs = packed.joined.min(axes[2].count - (end - 1) * packed.joined);
+        let last_outputs = packed.joined.min(axes[2].count - (rows.end - 1) * packed.joined);
         scratch.jobs.push(TileJob {
-            rows: end - start,
+            rows: rows.len(),
             first,
             end: scratch.segments.len(),
             to,
@@ -346,7 +380,7 @@ impl<'a, T: Real> Blocks<'a, T> {
     /// Adds the products of `run` neighbouring taps, starting with `tap`, in one line of the source.
     fn push_run(
         &self,
-        rows: std::ops::Range<usize>,
+        rows: &Range<usize>,
         from_line: usize,
         tap: usize,
         run: usize,
@@ -357,12 +391,11 @@ impl<'a, T: Real> Blocks<'a, T> {
         let (packed, axis) = (self.packed, &self.packed.axes[2]);
         let (ins, channels) = (packed.ins, packed.ins * packed.groups);
         let step = axis.from_step * packed.joined;
-        let low = axis.from_first + (rows.start * step + tap * axis.tap_step) as isize;
-        let high = low + ((rows.len() - 1) * step + run) as isize;
-        let from_len = axis.from_len as isize;
-        if high <= 0 || low >= from_len {
+        let span = packed.span(rows, tap, run);
+        if !meets(&span, axis.from_len) {
             return;
         }
+        let (low, high, from_len) = (span.start, span.end, axis.from_len as isize);
         let mut segment =
             Segment { source: 0, start: 0, stride: step * channels, len: run * ins, weight: weight * ins };
         if low >= 0 && high <= from_len {

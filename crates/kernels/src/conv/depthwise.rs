@@ -1,7 +1,7 @@
 //! Convolution with one channel per group: each channel with its own taps, vectorised over the channels.
 
 use super::axis::Axis;
-use crate::Epilogue;
+use crate::{Epilogue, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd};
 
 /// Channels summed at a time: four AVX-512 registers of `f32` hide the latency of the additions, and one.
@@ -42,6 +42,14 @@ impl<T: Real> Depthwise<T> {
     /// The map along one axis.
     pub fn axis(&mut self, axis: usize) -> &mut Axis {
         &mut self.axes[axis]
+    }
+
+    /// Counted work of one lane.
+    pub fn work(&self) -> Work {
+        let inside = |axis: &Axis| (0..axis.count).map(|j| axis.taps_inside(j).len()).sum::<usize>();
+        let products: usize = self.axes.iter().map(inside).product::<usize>() * self.channels;
+        let weight_bytes = self.weights.len() * size_of::<T>();
+        Work { kernel: "depthwise".into(), flops: 2.0 * products as f64, weight_bytes }
     }
 
     /// Computes one lane.

@@ -8,7 +8,7 @@ pub(crate) mod correlate;
 mod depthwise;
 mod reduced;
 
-use crate::{Epilogue, Reduced, Scratch};
+use crate::{Epilogue, Reduced, Scratch, Work};
 use axis::Axis;
 use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
@@ -159,6 +159,14 @@ impl<T: Real> Packed<T> {
         }
     }
 
+    fn work(&self) -> Work {
+        match self {
+            Packed::Matrix(packed) => packed.work(),
+            Packed::Reduced(packed) => packed.work(),
+            Packed::Depthwise(packed) => packed.work(),
+        }
+    }
+
     fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         match self {
             Packed::Matrix(packed) => packed.apply(x, epilogue, scratch),
@@ -227,6 +235,11 @@ impl<T: Real> PackedConv<T> {
             self.packed.narrow(axis, |axis| axis.narrow(&outputs));
         }
         line.is_some()
+    }
+
+    /// Which kernel was chosen, and what one lane costs.
+    pub fn work(&self) -> Work {
+        self.packed.work()
     }
 
     /// Convolves one lane, `[input.., in_channels]` to `[output.., out_channels]`.
@@ -327,6 +340,11 @@ impl<T: Real> PackedConvAdjoint<T> {
     /// The shapes of the convolution, not of its adjoint.
     pub fn geometry(&self) -> &ConvGeometry {
         &self.geometry
+    }
+
+    /// Which kernels were chosen, and what one lane costs.
+    pub fn work(&self) -> Work {
+        self.phases.iter().map(Packed::work).fold(Work::default(), |all, phase| all + phase)
     }
 
     /// Maps one lane `[output.., out_channels]` to `[input.., in_channels]`.

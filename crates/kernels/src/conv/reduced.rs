@@ -10,8 +10,8 @@
 
 use super::axis::Axis;
 use super::correlate::simplify;
-use crate::reduced::{split_row, Panels};
-use crate::{Epilogue, Reduced, Scratch};
+use crate::reduced::{split_row, Panels, TILE};
+use crate::{Epilogue, Reduced, Scratch, Work};
 use deeplift_simd::amx::{Block, Operand, Tiles, SPAN, STEP};
 use deeplift_simd::{Isa, Kernel, Real, Simd};
 use std::ops::Range;
@@ -159,6 +159,21 @@ impl<T: Real> ReducedCorrelation<T> {
     pub fn narrow(&mut self, narrow: impl FnOnce(&mut Axis)) {
         narrow(&mut self.axes[2]);
         self.lay_out();
+    }
+
+    /// Counted work of one lane: products of bf16, of which several stand for one of floats.
+    pub fn work(&self) -> Work {
+        let lines = self.axes[0].count * self.axes[1].count;
+        let tiles = (0..self.axes[2].count).step_by(SPAN).map(|start| {
+            let rows = start..self.axes[2].count.min(start + SPAN);
+            rows.len().next_multiple_of(TILE) * self.steps_inside(&rows).len() * STEP
+        });
+        let terms = self.groups * lines * tiles.sum::<usize>() * self.reduced.products.count();
+        Work {
+            kernel: format!("bf16 x{}", self.reduced.products.count()),
+            flops: 2.0 * terms as f64 * self.outs.next_multiple_of(TILE) as f64,
+            weight_bytes: self.panels.iter().map(Panels::bytes).sum(),
+        }
     }
 
     /// Computes one lane.

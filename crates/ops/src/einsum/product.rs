@@ -2,9 +2,9 @@
 //! linear; of two activations it is bilinear, so averages are exact: `M_A = M B̄ᵀ` and `M_B = Āᵀ M` for matrices, and
 //! the same sum of products with other letters summed over in general (SEMANTICS 3.2).
 use deeplift_graph::constant::element_count;
-use deeplift_graph::operator::{ClosedForm, Linear, LinearKind, Parts};
+use deeplift_graph::operator::{ClosedForm, Linear, LinearKind, Parts, Pass};
 use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::{map, Contraction, Scratch};
+use deeplift_kernels::{map, Contraction, Scratch, Work};
 use deeplift_simd::{Isa, Real};
 
 use super::equation::Equation;
@@ -186,6 +186,13 @@ impl<T: Real> Linear<T> for Weighted<T> {
     fn flops(&self) -> f64 {
         2.0 * self.forward.products() as f64
     }
+
+    fn work(&self, pass: Pass) -> Work {
+        match pass {
+            Pass::Forward => products(&[&self.forward]),
+            Pass::Adjoint => products(&[&self.adjoint]),
+        }
+    }
 }
 
 /// The product of two activations. A record holds both operands' averages over example and reference.
@@ -247,6 +254,19 @@ impl<T: Real> ClosedForm<T> for Bilinear {
     fn flops(&self) -> f64 {
         2.0 * self.forward.products() as f64
     }
+
+    fn work(&self, pass: Pass) -> Work {
+        match pass {
+            Pass::Forward => products(&[&self.forward]),
+            Pass::Adjoint => products(&self.adjoints.each_ref()),
+        }
+    }
+}
+
+/// Counted work of contractions.
+fn products(all: &[&Contraction]) -> Work {
+    let products: usize = all.iter().map(|c| c.products()).sum();
+    Work { kernel: "contraction".into(), flops: 2.0 * products as f64, weight_bytes: 0 }
 }
 
 /// Checks that a product has as many operands as its equation.
