@@ -117,7 +117,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn narrow(&mut self, out: &Range<usize>, input: &Range<usize>) -> bool {
-        let Some((geometry, axis)) = self.line() else { return false };
+        let Some((geometry, _)) = self.line() else { return false };
         let (ins, outs) = (geometry.in_channels, geometry.out_channels);
         let outputs = out.start / outs..out.end.div_ceil(outs);
         let inputs = input.start / ins..input.end.div_ceil(ins);
