@@ -1,77 +1,104 @@
 // Times contribution scores beside ONNX Runtime's forward pass of the same model: see README.md.
-//
-//   node bench.mjs [--quick] [--threads 1,2] [--rounds 7] [name of a network]...
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import benny from 'benny'
+import { fail, wholeNumber } from './arguments.mjs'
 import { machine } from './machine.mjs'
-import { writeModels } from './make-models.mjs'
-import { printTable, summarise } from './report.mjs'
+import { ensureModels } from './make-models.mjs'
+import { KERNELS, NETWORKS } from './networks.mjs'
+import { summarise, table } from './report.mjs'
 
-const MODELS = fileURLToPath(new URL('models', import.meta.url))
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
-const CASES = ['shuffled', 'given', 'forward']
+const HELP = `npm run bench -- [options] [name]...
+
+name             of networks or single layers, or "networks" or "kernels" for all of either; default: all
+--threads 1,2    default: 1 and 2; with --quick 1
+--rounds N       default: 7; with --quick 3
+--quick          fewer rounds, one thread
+--json           print the record instead of the table
+--list           print the names`
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' }, threads: { type: 'string' }, rounds: { type: 'string' } },
+  options: {
+    threads: { type: 'string' },
+    rounds: { type: 'string' },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    list: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
 })
+const ALL = [...NETWORKS, ...KERNELS]
+if (options.help) exitWith(HELP)
+if (options.list) exitWith(ALL.map(({ name }) => name).join('\n'))
 const threadCounts = (options.threads ?? (options.quick ? '1' : '1,2')).split(',').map(wholeNumber)
 const rounds = wholeNumber(options.rounds ?? (options.quick ? '3' : '7'))
+const networks = positionals.length === 0 ? ALL : [...new Set(positionals.flatMap(named))]
 
-const { NETWORKS, prepare, REFERENCES } = await loadWorkloads()
-const names = NETWORKS.map(({ name }) => name)
-for (const name of positionals)
-  if (!names.includes(name)) fail(`expected ${names.join(', ')}; found ${JSON.stringify(name)}`)
-if (!names.every((name) => existsSync(join(MODELS, `${name}.onnx`)))) writeModels(MODELS)
-
+// benny announces suites on standard output, which is for the result alone.
+console.log = console.error
+const { prepare } = await loadWorkload()
 const started = new Date()
 const measured = []
-for (const network of NETWORKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)))
+for (const network of networks) {
+  ensureModels([network])
   for (const threads of threadCounts) measured.push(await measure(network, threads))
-const record = { date: started.toISOString(), ...machine(), references: REFERENCES, rounds, measured }
-printTable(record)
+}
+const record = { date: started.toISOString(), ...machine(), rounds, measured }
 mkdirSync(RESULTS, { recursive: true })
 const file = join(RESULTS, `${record.date.replace(/[:.]/g, '-')}.json`)
-writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`)
-console.log(`\nRecord: ${file}`)
+const json = JSON.stringify(record, null, 2)
+writeFileSync(file, `${json}\n`)
+process.stdout.write(options.json ? `${json}\n` : `\n${table(record)}\n`)
+console.error(`\nRecord: ${file}`)
 
 /** Rounds of one suite: what is compared is timed within seconds of each other, again and again. */
 async function measure(network, threads) {
-  const workload = await prepare(network, MODELS, threads)
+  const workload = await prepare(network, threads)
   const { pairs, batch } = workload
   const titles = {
-    shuffled: `deeplift, ${pairs} pairs, references shuffled on the fly`,
     given: `deeplift, ${pairs} pairs, references given`,
+    shuffled: `deeplift, ${pairs} pairs, references shuffled on the fly`,
     forward: `ONNX Runtime, ${pairs} forward passes, ${batch} at a time`,
   }
-  const samples = { shuffled: [], given: [], forward: [] }
+  const names = Object.keys(workload.cases)
+  const samples = Object.fromEntries(names.map((name) => [name, []]))
   const load = loadavg()[0]
   const [cpu, start] = [process.cpuUsage(), performance.now()]
   for (let round = 1; round <= rounds; round++) {
     const { results } = await benny.suite(
       `${network.name}, threads: ${threads}, round ${round} of ${rounds}`,
-      ...CASES.map((name) => benny.add(titles[name], async () => void (await workload[name]()))),
-      benny.configure({ cases: { minSamples: 4, maxTime: 0.1 }, minDisplayPrecision: 2 }),
-      process.stdout.isTTY ? benny.cycle() : benny.complete(list),
+      ...names.map((name) => benny.add(titles[name], async () => void (await workload.cases[name]()))),
+      benny.configure({
+        cases: { minSamples: network.samples, maxTime: 0.1 },
+        minDisplayPrecision: 2,
+      }),
+      benny.complete(showRound),
     )
-    results.forEach(({ details }, i) => void samples[CASES[i]].push((details.median * 1e3) / pairs))
+    results.forEach(({ details }, i) => void samples[names[i]].push((details.median * 1e3) / pairs))
   }
   const { user, system } = process.cpuUsage(cpu)
   const share = (user + system) / 1e3 / (performance.now() - start) / threads
   return summarise(workload, samples, { load, share })
 }
 
-/** What benny.cycle shows by moving the cursor, for a file or a pipe. */
-function list({ results }) {
-  for (const { name, ops, margin } of results) console.log(`  ${name}: ${ops} ops/s, ±${margin} %`)
+function showRound({ results }) {
+  for (const { name, ops, margin } of results) console.error(`  ${name}: ${ops} calls/s, ±${margin} %`)
+}
+
+function named(name) {
+  if (name === 'networks') return NETWORKS
+  if (name === 'kernels') return KERNELS
+  const network = ALL.find((each) => each.name === name)
+  return network ?? fail(`expected ${ALL.map(({ name }) => name).join(', ')}; found ${JSON.stringify(name)}`)
 }
 
 /** The package under test, which must be built. */
-async function loadWorkloads() {
+async function loadWorkload() {
   try {
     return await import('./workload.mjs')
   } catch (error) {
@@ -80,12 +107,7 @@ async function loadWorkloads() {
   }
 }
 
-function wholeNumber(text) {
-  const value = Number(text)
-  return Number.isInteger(value) && value > 0 ? value : fail(`expected a whole number, found ${text}`)
-}
-
-function fail(message) {
-  console.error(message)
-  process.exit(2)
+function exitWith(text) {
+  console.log(text)
+  process.exit(0)
 }

@@ -1,6 +1,8 @@
 // Times of one workload as numbers to compare, and those of all as a table.
+import { divide, spread } from './statistics.mjs'
+import { alignedTable } from './table.mjs'
 
-/** A pair costs a forward pass and a multiplier pass, and its share of the forward pass of its sequence. */
+/** A pair costs a forward pass and a multiplier pass, and its share of the forward pass of its example. */
 const idealRatio = (references) => (1 + 2 * references) / references
 
 /**
@@ -8,72 +10,50 @@ const idealRatio = (references) => (1 + 2 * references) / references
  * both sides met the same machine, before the median is.
  */
 export function summarise(workload, samples, { load, share }) {
-  const { network, threads, isa, pairs, batch, worstCompleteness } = workload
-  const { shuffled, given, forward } = samples
+  const { network, threads, isa, pairs, flopsPerPass, batch, worstCompleteness } = workload
+  const { forward, ...ours } = samples
+  const each = (summary) =>
+    Object.fromEntries(Object.entries(ours).map(([name, times]) => [name, summary(times)]))
   return {
     network: network.name,
     threads,
     isa,
     pairsPerCall: pairs,
-    msPerPair: { shuffled: spread(shuffled), given: spread(given) },
-    pairsPerSecond: { shuffled: 1e3 / median(shuffled), given: 1e3 / median(given) },
+    references: network.references,
+    gflopPerPass: flopsPerPass / 1e9,
+    msPerPair: each(spread),
     msPerForward: { batch, ...spread(forward) },
-    ratio: { shuffled: spread(divide(shuffled, forward)), given: spread(divide(given, forward)) },
+    ratio: each((times) => spread(divide(times, forward))),
+    idealRatio: idealRatio(network.references),
     worstCompleteness,
     loadBefore: load,
     cpuShare: share,
   }
 }
 
-export function printTable({ measured, references, cpu, rounds }) {
+/** For people. */
+export function table({ measured, cpu, rounds }) {
   const rows = measured.flatMap((result) =>
-    ['shuffled', 'given'].map((kind) => [
-      result.network,
-      result.threads,
-      kind,
-      result.msPerPair[kind].median.toFixed(3),
-      result.pairsPerSecond[kind].toFixed(0),
-      result.msPerForward.median.toFixed(3),
-      result.msPerForward.batch,
-      result.ratio[kind].median.toFixed(2),
-      `${result.ratio[kind].min.toFixed(2)}-${result.ratio[kind].max.toFixed(2)}`,
-      result.worstCompleteness.toExponential(1),
-      `${(100 * result.cpuShare).toFixed(0)} %`,
-    ]),
+    Object.entries(result.msPerPair).map(([kind, { median }]) => ({
+      network: result.network,
+      threads: result.threads,
+      references: kind,
+      'ms/pair': median.toFixed(3),
+      'pairs/s': (1e3 / median).toFixed(0),
+      'ms/forward': result.msPerForward.median.toFixed(3),
+      batch: result.msPerForward.batch,
+      ratio: result.ratio[kind].median.toFixed(2),
+      'min-max': `${result.ratio[kind].min.toFixed(2)}-${result.ratio[kind].max.toFixed(2)}`,
+      ideal: result.idealRatio.toFixed(2),
+      completeness: result.worstCompleteness.toExponential(1),
+      CPU: `${(100 * result.cpuShare).toFixed(0)} %`,
+    })),
   )
-  const head = [
-    'network',
-    'threads',
-    'references',
-    'ms/pair',
-    'pairs/s',
-    'ms/forward',
-    'batch',
-    'ratio',
-    'min-max',
-    'completeness',
-    'CPU',
-  ]
-  console.log(`\n${cpu}, ${references} references per sequence, medians of ${rounds} rounds\n`)
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => String(row[i]).length)))
-  for (const row of [head, ...rows])
-    console.log(row.map((cell, i) => String(cell).padStart(widths[i])).join('  '))
-  console.log(`
-ratio: a pair of deeplift / a forward pass of ONNX Runtime on the same threads. One pass as fast as ONNX Runtime's
-for each that the method needs makes ${idealRatio(references).toFixed(2)}. CPU: processor time that the whole run got, of what its threads could use;
-well below 100 % other programs were running, and times mean little.`)
-}
+  return `${cpu}, medians of ${rounds} rounds
 
-function divide(a, b) {
-  return a.map((value, i) => value / b[i])
-}
+${alignedTable(rows)}
 
-function spread(values) {
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) }
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+ratio: a pair of deeplift / a forward pass of ONNX Runtime on the same threads. ideal: that ratio where each of the
+passes that the method needs takes as long as one of ONNX Runtime's. CPU: processor time that the whole run got, of
+what its threads could use; well below 100 % other programs were running, and times mean little.`
 }

@@ -1,5 +1,7 @@
-// Runs the benchmark, which lives in a package of its own so that the root install stays light.
+// Runs the benchmarks, which live in a package of their own so that the root install stays light.
 // Its dependencies are installed on the first run only.
+//
+//   node scripts/bench.mjs start|peers|scaling [argument]...
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,5 +16,7 @@ const npm = (...args) => {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-if (!existsSync(join(bench, 'node_modules'))) npm('ci')
-npm('start', '--', ...process.argv.slice(2))
+// Standard output belongs to the result: some of it is JSON.
+if (!existsSync(join(bench, 'node_modules'))) npm('ci', '--silent')
+const [command, ...args] = process.argv.slice(2)
+npm('run', '--silent', command, '--', ...args)

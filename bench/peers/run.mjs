@@ -1,0 +1,88 @@
+// Times contribution scores beside the peers that compute the same: see README.md.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { fail, wholeNumber } from '../arguments.mjs'
+import { machine } from '../machine.mjs'
+import { NETWORKS } from '../networks.mjs'
+import { compare } from './compare.mjs'
+import { python, versions } from './environment.mjs'
+import { table } from './report.mjs'
+import { ISAS, PEERS } from './sides.mjs'
+
+const METHODS = PEERS.map(({ method }) => method)
+const HELP = `npm run bench:peers -- [options] [name of a network]...
+
+--threads 1,2    default: 1 and 2; with --quick 1
+--rounds N       default: 5; with --quick 3
+--peers a,b      of ${METHODS.join(', ')}; default: all; with --quick tangermeme and captum
+--isa ${ISAS.join('|')}       keep everyone to this instruction set
+--quick          fewer rounds, peers and threads, and no peers as installed
+--json           print the record instead of the table
+--list           print the names of the networks`
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    threads: { type: 'string' },
+    rounds: { type: 'string' },
+    peers: { type: 'string' },
+    isa: { type: 'string' },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    list: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+})
+const { quick = false, isa } = options
+if (options.help) exitWith(HELP)
+if (options.list) exitWith(NETWORKS.map(({ name }) => name).join('\n'))
+if (isa !== undefined) oneOf(ISAS, isa)
+const threadCounts = (options.threads ?? (quick ? '1' : '1,2')).split(',').map(wholeNumber)
+const methods = (options.peers ?? (quick ? 'tangermeme,captum' : METHODS.join())).split(',')
+for (const method of methods) oneOf(METHODS, method)
+for (const name of positionals)
+  oneOf(
+    NETWORKS.map(({ name }) => name),
+    name,
+  )
+
+const interpreter = python()
+const settings = {
+  interpreter,
+  isa,
+  methods,
+  rounds: wholeNumber(options.rounds ?? (quick ? '3' : '5')),
+  seconds: quick ? 0.3 : 0.6,
+  withDefault: !quick,
+}
+const record = {
+  date: new Date().toISOString(),
+  ...machine(),
+  peers: versions(interpreter),
+  ...settings,
+  measured: [],
+}
+delete record.interpreter
+const folder = fileURLToPath(new URL('../record', import.meta.url))
+const file = join(folder, `peers-${record.date.slice(0, 16).replace(':', '-')}.json`)
+mkdirSync(folder, { recursive: true })
+for (const network of NETWORKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)))
+  for (const threads of threadCounts) {
+    const log = (text) => console.error(`${network.name}, threads: ${threads}: ${text}`)
+    record.measured.push(await compare(network, { ...settings, threads, log }))
+    // After each network, so that an interrupted run leaves what it has.
+    writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`)
+  }
+console.log(options.json ? JSON.stringify(record, null, 2) : table(record))
+console.error(`\nRecord: ${file}`)
+
+function oneOf(allowed, value) {
+  if (!allowed.includes(value)) fail(`expected ${allowed.join(', ')}; found ${JSON.stringify(value)}`)
+}
+
+function exitWith(text) {
+  console.log(text)
+  process.exit(0)
+}
