@@ -209,6 +209,7 @@ impl<T: Precision> Compiler<'_, T> {
             name: node.name.clone(),
             op: node.op.clone(),
             kind,
+            one_hot: None,
             rule,
             max,
             inputs,

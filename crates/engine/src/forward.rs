@@ -4,11 +4,13 @@ use deeplift_simd::{AlignedVec, Real};
 
 use deeplift_graph::operator::FusedLinear;
 
+use crate::letters::Letters;
 use crate::plan::{Kind, Plan, Step};
 
 /// Values on examples, one lane per example. Tensors that the pairs need stay valid until the next run.
 pub struct Tape<T: Real> {
     buffers: Vec<AlignedVec<T>>,
+    letters: Letters,
 }
 
 /// Lane `lane` of a buffer whose lanes have `len` elements.
@@ -24,7 +26,7 @@ pub(crate) fn lane_mut<T>(buffer: &mut [T], len: usize, lane: usize) -> &mut [T]
 impl<T: Real> Tape<T> {
     /// Buffers for so many examples.
     pub fn new(plan: &Plan<T>, lanes: usize) -> Self {
-        Tape { buffers: plan.layout.tape.allocate(lanes) }
+        Tape { buffers: plan.layout.tape.allocate(lanes), letters: Letters::new(plan, lanes) }
     }
 
     fn slot(plan: &Plan<T>, tensor: usize) -> usize {
@@ -36,9 +38,11 @@ impl<T: Real> Tape<T> {
         lane(&self.buffers[Self::slot(plan, tensor)], plan.tensors.len[tensor], at)
     }
 
-    /// Where the caller writes an input of one example.
-    pub fn input_mut(&mut self, plan: &Plan<T>, tensor: usize, at: usize) -> &mut [T] {
-        lane_mut(&mut self.buffers[Self::slot(plan, tensor)], plan.tensors.len[tensor], at)
+    /// Writes an input of one example.
+    pub fn write_input(&mut self, plan: &Plan<T>, tensor: usize, at: usize, write: impl FnOnce(&mut [T])) {
+        let own = lane_mut(&mut self.buffers[Self::slot(plan, tensor)], plan.tensors.len[tensor], at);
+        write(own);
+        self.letters.read(tensor, at, own);
     }
 
     /// Runs the examples in the first `lanes` lanes; their inputs are written already.
@@ -54,7 +58,7 @@ impl<T: Real> Tape<T> {
             let slot = Self::slot(plan, step.output);
             let mut out = std::mem::take(&mut self.buffers[slot]);
             let input = |t: usize| &self.buffers[Self::slot(plan, t)][..];
-            evaluate(plan, step, lanes, &input, &mut out, scratch);
+            evaluate(plan, step, lanes, &input, &self.letters, &mut out, scratch);
             self.buffers[slot] = out;
             i += 1;
         }
@@ -66,25 +70,39 @@ impl<T: Real> Tape<T> {
         let (x, z, y) = (step.inputs[0], step.output, plan.steps[i + step.fused_behind()].output);
         let mut pre = std::mem::take(&mut self.buffers[Self::slot(plan, z)]);
         let mut out = std::mem::take(&mut self.buffers[Self::slot(plan, y)]);
-        let fused = fused(step);
         for l in 0..lanes {
             let epilogue = Epilogue::Relu {
                 out: lane_mut(&mut out, len[y], l),
                 pre: Some(lane_mut(&mut pre, len[z], l)),
                 base: step.base.map(|b| lane(&self.buffers[Self::slot(plan, b)], len[b], l)),
             };
-            fused.forward_with(lane(&self.buffers[Self::slot(plan, x)], len[x], l), epilogue, scratch);
+            let input = lane(&self.buffers[Self::slot(plan, x)], len[x], l);
+            layer(step, input, self.letters.codes(x, l), epilogue, scratch);
         }
         self.buffers[Self::slot(plan, z)] = pre;
         self.buffers[Self::slot(plan, y)] = out;
     }
 }
 
-/// The kernel entry of a step whose ReLU is fused.
-pub(crate) fn fused<T: Real>(step: &Step<T>) -> &dyn FusedLinear<T> {
+/// The kernel entry of a step that takes an epilogue.
+fn fused<T: Real>(step: &Step<T>) -> &dyn FusedLinear<T> {
     match &step.kind {
         Kind::Linear(l, _) => l.fused().expect("only steps with an epilogue are fused"),
         _ => unreachable!("only linear steps are fused"),
+    }
+}
+
+/// One lane of a step that takes an epilogue: by the letters of its input if there are any, otherwise by its values.
+pub(crate) fn layer<T: Real>(
+    step: &Step<T>,
+    x: &[T],
+    codes: Option<&[u8]>,
+    epilogue: Epilogue<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    match (&step.one_hot, codes) {
+        (Some(kernel), Some(codes)) => kernel.forward_with(codes, epilogue, scratch),
+        _ => fused(step).forward_with(x, epilogue, scratch),
     }
 }
 
@@ -94,12 +112,20 @@ pub(crate) fn evaluate<'a, T: Real>(
     step: &Step<T>,
     lanes: usize,
     input: &dyn Fn(usize) -> &'a [T],
+    letters: &Letters,
     out: &mut [T],
     scratch: &mut Scratch<T>,
 ) {
     let len = &plan.tensors.len;
     let n = len[step.output];
     match &step.kind {
+        Kind::Linear(..) if step.one_hot.is_some() => {
+            let t = step.inputs[0];
+            for l in 0..lanes {
+                let epilogue = Epilogue::Store { out: lane_mut(out, n, l) };
+                layer(step, lane(input(t), len[t], l), letters.codes(t, l), epilogue, scratch);
+            }
+        }
         Kind::Linear(l, _) => {
             let x: Vec<&[T]> = step.inputs.iter().map(|&t| &input(t)[..lanes * len[t]]).collect();
             l.forward(lanes, &x, &mut out[..lanes * n], scratch);

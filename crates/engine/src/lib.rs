@@ -18,6 +18,7 @@ mod finish;
 pub mod forward;
 mod fuse;
 pub mod input;
+mod letters;
 mod live;
 mod mark;
 pub mod memory;

@@ -5,7 +5,8 @@ use deeplift_graph::rule::Pair;
 use deeplift_kernels::{Epilogue, Scratch};
 use deeplift_simd::{AlignedVec, Real};
 
-use crate::forward::{evaluate, fused, lane, lane_mut, Tape};
+use crate::forward::{evaluate, lane, lane_mut, layer, Tape};
+use crate::letters::Letters;
 use crate::plan::{Kind, Plan};
 use crate::record::Records;
 
@@ -18,6 +19,8 @@ pub struct Pairs<T: Real> {
     pub(crate) negative_multipliers: Vec<AlignedVec<T>>,
     pub(crate) records: Vec<(AlignedVec<T>, AlignedVec<T>)>,
     pub(crate) winners: Vec<Vec<u32>>,
+    /// Of references.
+    pub(crate) letters: Letters,
     pub(crate) scratch: Scratch<T>,
     pub(crate) work: Work<T>,
 }
@@ -47,6 +50,7 @@ impl<T: Real> Pairs<T> {
             negative_multipliers: l.negative.allocate(lanes),
             records: l.records.iter().map(record).collect(),
             winners: l.winners.iter().map(|n| vec![0; n * lanes]).collect(),
+            letters: Letters::new(plan, lanes),
             scratch: Scratch::default(),
             work: Work::default(),
         }
@@ -61,9 +65,11 @@ impl<T: Real> Pairs<T> {
         lane(&self.values[Self::slot(plan, tensor)], plan.tensors.len[tensor], at)
     }
 
-    /// Where the caller writes an input of one reference.
-    pub fn input_mut(&mut self, plan: &Plan<T>, tensor: usize, at: usize) -> &mut [T] {
-        lane_mut(&mut self.values[Self::slot(plan, tensor)], plan.tensors.len[tensor], at)
+    /// Writes an input of one reference.
+    pub fn write_input(&mut self, plan: &Plan<T>, tensor: usize, at: usize, write: impl FnOnce(&mut [T])) {
+        let own = lane_mut(&mut self.values[Self::slot(plan, tensor)], plan.tensors.len[tensor], at);
+        write(own);
+        self.letters.read(tensor, at, own);
     }
 
     /// Runs the references whose inputs are written and records every pair.
@@ -111,7 +117,7 @@ impl<T: Real> Pairs<T> {
         let mut out = std::mem::take(&mut self.values[slot]);
         let values = &self.values;
         let input = |t: usize| &values[Self::slot(plan, t)][..];
-        evaluate(plan, step, lanes, &input, &mut out, &mut self.scratch);
+        evaluate(plan, step, lanes, &input, &self.letters, &mut out, &mut self.scratch);
         self.values[slot] = out;
     }
 
@@ -124,19 +130,19 @@ impl<T: Real> Pairs<T> {
         let Kind::Elementwise(f, rule) = &relu.kind else { unreachable!("a ReLU is element-wise") };
         let slot = Self::slot(plan, y);
         let mut out = std::mem::take(&mut self.values[slot]);
-        let kernel = fused(step);
         for l in 0..r.owners.len() {
             let input = lane(&self.values[Self::slot(plan, x)], len[x], l);
+            let codes = self.letters.codes(x, l);
             let out = lane_mut(&mut out, len[y], l);
             let base = step.base.map(|b| lane(&self.values[Self::slot(plan, b)], len[b], l));
             let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
             if rule.uses_reference() {
                 let epilogue = Epilogue::ReluRatio { out, base, ratio: record, actual: r.x(z, l) };
-                kernel.forward_with(input, epilogue, &mut self.scratch);
+                layer(step, input, codes, epilogue, &mut self.scratch);
                 continue;
             }
             let pre = (plan.points > 0).then_some(&mut record[..]);
-            kernel.forward_with(input, Epilogue::Relu { out, pre, base }, &mut self.scratch);
+            layer(step, input, codes, Epilogue::Relu { out, pre, base }, &mut self.scratch);
             if plan.points > 0 {
                 // The derivative at the pair's own point.
                 record.iter_mut().for_each(|m| *m = if *m > T::ZERO { T::ONE } else { T::ZERO });

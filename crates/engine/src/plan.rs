@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use deeplift_graph::model::Model;
 use deeplift_graph::operator::{
-    ClosedForm, Elementwise, Evaluate, Linear, LinearKind, Parts, Precision, Selection,
+    ClosedForm, Elementwise, Evaluate, Linear, LinearKind, OneHotLinear, Parts, Precision, Selection,
 };
 use deeplift_graph::rule::Rule;
 use deeplift_graph::{bail, ensure, Result};
@@ -13,6 +13,7 @@ use deeplift_simd::Real;
 use crate::compile::{compile, Compiled};
 use crate::fuse::fuse;
 use crate::input::{Input, Site};
+use crate::letters;
 use crate::live::narrow;
 use crate::mark::{layout, mark};
 use crate::memory::Assignment;
@@ -42,6 +43,8 @@ pub struct Step<T: Real> {
     pub op: String,
     /// What it computes.
     pub kind: Kind<T>,
+    /// How it computes an input of the model that is a sequence of letters.
+    pub one_hot: Option<Box<dyn OneHotLinear<T>>>,
     /// The rule of its node.
     pub rule: RuleName,
     /// How a maximum is shared.
@@ -231,6 +234,7 @@ impl<T: Precision> Plan<T> {
             let whole: Vec<usize> = shown.iter().copied().chain(inputs).collect();
             narrow(&mut c.steps, &mut c.tensors, &whole);
         }
+        letters::equip(&mut c.steps, &c.inputs);
         let layout = layout(&c, &tensors, options.trace);
         let points = prepare::points(&options)?;
         let Compiled { steps, tensors, inputs, scored, mut warnings, .. } = c;

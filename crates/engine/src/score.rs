@@ -274,7 +274,7 @@ impl<T: Precision> Program<T> {
             let mut values = vec![T::ZERO; input.len];
             for r in 0..plan.references {
                 self.reference(i, batch, (0, 0), r, &mut values)?;
-                input.arrange(&values, tape.input_mut(plan, t, r));
+                tape.write_input(plan, t, r, |own| input.arrange(&values, own));
             }
         }
         tape.run(plan, plan.references, &mut Scratch::default());

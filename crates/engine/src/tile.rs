@@ -129,7 +129,7 @@ impl<T: Precision> ScoreJob<T> {
             for lane in 0..lanes {
                 let (e, strand) = (start + lane / self.strands, lane % self.strands);
                 self.program.example(i, &self.batch, e, strand, &mut values);
-                input.arrange(&values, tape.input_mut(plan, t, lane));
+                tape.write_input(plan, t, lane, |own| input.arrange(&values, own));
             }
         }
         tape.run(plan, lanes, &mut pairs.scratch);
@@ -271,15 +271,16 @@ impl<T: Precision> ScoreJob<T> {
             for (l, pair) in wanted.iter().enumerate() {
                 let owner = (tile.start + pair.lane / self.strands, pair.lane % self.strands);
                 self.program.reference(i, &self.batch, owner, pair.reference, &mut values)?;
-                let own = pairs.input_mut(plan, t, l);
-                input.arrange(&values, own);
-                if pair.point > 0 {
-                    // The midpoint rule.
-                    let along = T::from_f64((pair.point as f64 - 0.5) / plan.points as f64);
-                    for (v, &x) in own.iter_mut().zip(tile.tape.value(plan, t, pair.lane)) {
-                        *v += along * (x - *v);
+                pairs.write_input(plan, t, l, |own| {
+                    input.arrange(&values, own);
+                    if pair.point > 0 {
+                        // The midpoint rule.
+                        let along = T::from_f64((pair.point as f64 - 0.5) / plan.points as f64);
+                        for (v, &x) in own.iter_mut().zip(tile.tape.value(plan, t, pair.lane)) {
+                            *v += along * (x - *v);
+                        }
                     }
-                }
+                });
             }
         }
         Ok(())

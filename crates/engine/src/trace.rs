@@ -55,7 +55,7 @@ pub fn trace<T: Precision>(
                 let Some(t) = input.tensor else { continue };
                 let mut values = vec![T::ZERO; input.len];
                 program.example(i, batch, e, strand, &mut values);
-                input.arrange(&values, tape.input_mut(plan, t, 0));
+                tape.write_input(plan, t, 0, |own| input.arrange(&values, own));
             }
             tape.run(plan, 1, &mut Scratch::default());
             for r in 0..plan.references {
@@ -66,7 +66,7 @@ pub fn trace<T: Precision>(
                     let Some(t) = input.tensor else { continue };
                     let mut values = vec![T::ZERO; input.len];
                     program.reference(i, batch, (e, strand), r, &mut values)?;
-                    input.arrange(&values, pairs.input_mut(plan, t, 0));
+                    pairs.write_input(plan, t, 0, |own| input.arrange(&values, own));
                 }
                 pairs.run(plan, &tape, &[0]);
                 pair(plan, &tape, &mut pairs, strand, &mut rows);

@@ -257,6 +257,11 @@ pub trait Linear<T: Real>: Send + Sync {
     fn fused(&self) -> Option<&dyn FusedLinear<T>> {
         None
     }
+    /// The operator for inputs that are sequences of letters, if it has a kernel for them. Tables are made with every
+    /// call.
+    fn one_hot(&self) -> Option<Box<dyn OneHotLinear<T>>> {
+        None
+    }
 }
 
 /// A linear operator of one data input whose kernel finishes each tile with an [`Epilogue`], one lane at a time.
@@ -265,6 +270,13 @@ pub trait FusedLinear<T: Real>: Send + Sync {
     fn forward_with(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
     /// Adjoint of one lane.
     fn adjoint_with(&self, my: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
+}
+
+/// A linear operator of one data input of which each position holds one of four letters, or none, one lane at a time.
+/// Codes are those of [`deeplift_kernels::one_hot`].
+pub trait OneHotLinear<T: Real>: Send + Sync {
+    /// Forward of one lane of one code per position.
+    fn forward_with(&self, codes: &[u8], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
 }
 
 /// `y_i = f_i(x_i)`, one lane at a time.

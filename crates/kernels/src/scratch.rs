@@ -20,6 +20,9 @@ pub struct Scratch<T: Real> {
     pub(crate) segments: Vec<Segment>,
     /// Tiles of one row block.
     pub(crate) jobs: Vec<TileJob>,
+    /// Letters of a sequence between its padding, and the words that they start.
+    pub(crate) letters: Vec<u8>,
+    pub(crate) words: Vec<u8>,
 }
 
 impl<T: Real> Default for Scratch<T> {
@@ -32,6 +35,8 @@ impl<T: Real> Default for Scratch<T> {
             panel: AlignedVec::default(),
             segments: Vec::new(),
             jobs: Vec::new(),
+            letters: Vec::new(),
+            words: Vec::new(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A convolution or its transpose as a linear map: one is the adjoint of the other, so that both have two packed maps.
 use std::ops::Range;
 
-use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, Parts, Pass};
+use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
 use deeplift_graph::Constant;
-use deeplift_kernels::{ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch, Work};
+use deeplift_kernels::{ConvGeometry, Epilogue, OneHotConv, PackedConv, PackedConvAdjoint, Scratch, Work};
 use deeplift_simd::{Isa, Real};
 
 /// Which of the two maps the operator is.
@@ -21,8 +21,12 @@ pub(crate) struct Kernel<T: Real> {
     batch: usize,
     /// The file's own values, shared; parts are made from them.
     weights: Constant,
+    /// One value per channel of the output, or none.
+    bias: Vec<T>,
     conv: PackedConv<T>,
     adjoint: PackedConvAdjoint<T>,
+    /// Output positions that are computed, if not all.
+    outputs: Option<Range<usize>>,
 }
 
 impl<T: Real> Kernel<T> {
@@ -54,7 +58,8 @@ impl<T: Real> Kernel<T> {
         };
         let conv = PackedConv::new(geometry.clone(), values, here, isa);
         let adjoint = PackedConvAdjoint::with_bias(geometry.clone(), values, there, isa);
-        Kernel { direction, batch, weights: weights.clone(), conv, adjoint }
+        let bias = bias.to_vec();
+        Kernel { direction, batch, weights: weights.clone(), bias, conv, adjoint, outputs: None }
     }
 
     /// Lengths of one example of the operator's input and output.
@@ -121,7 +126,9 @@ impl<T: Real> Linear<T> for Kernel<T> {
         let (ins, outs) = (geometry.in_channels, geometry.out_channels);
         let outputs = out.start / outs..out.end.div_ceil(outs);
         let inputs = input.start / ins..input.end.div_ceil(ins);
-        self.conv.narrow(outputs.clone()) && self.adjoint.narrow(outputs, inputs)
+        let narrowed = self.conv.narrow(outputs.clone()) && self.adjoint.narrow(outputs.clone(), inputs);
+        self.outputs = narrowed.then_some(outputs);
+        narrowed
     }
 
     fn parts(&self) -> Parts<T> {
@@ -155,6 +162,27 @@ impl<T: Real> Linear<T> for Kernel<T> {
 
     fn fused(&self) -> Option<&dyn FusedLinear<T>> {
         (self.batch == 1).then_some(self)
+    }
+
+    fn one_hot(&self) -> Option<Box<dyn OneHotLinear<T>>> {
+        if self.direction == Direction::Transposed || self.batch > 1 {
+            return None;
+        }
+        let (g, w) = (self.conv.geometry(), self.weights.to_real());
+        let mut conv = OneHotConv::new(g, &w, &self.bias, Isa::active())?;
+        if let Some(outputs) = &self.outputs {
+            conv.narrow(outputs.clone());
+        }
+        Some(Box::new(OneHot(conv)))
+    }
+}
+
+/// The kernel of a Conv whose input is a sequence of letters.
+struct OneHot<T: Real>(OneHotConv<T>);
+
+impl<T: Real> OneHotLinear<T> for OneHot<T> {
+    fn forward_with(&self, codes: &[u8], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        self.0.forward(codes, epilogue, scratch);
     }
 }
 

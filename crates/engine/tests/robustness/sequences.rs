@@ -227,3 +227,45 @@ fn sequences_that_cannot_be_used_are_refused_by_name() {
     let error = numbers.score::<f32>().unwrap_err();
     assert_eq!(error.code, Code::InvalidOption);
 }
+
+/// Letters are read by other kernels than numbers that almost are letters; which, is decided for each sequence.
+#[test]
+fn letters_and_numbers_agree_and_do_not_depend_on_their_neighbours() {
+    let numbers = |seeds: [bool; 3]| -> Vec<f64> {
+        let almost = |exact: bool, v: f64| if exact { v } else { v * (1.0 + 1e-9) };
+        codes(3)
+            .chunks(LENGTH)
+            .zip(seeds)
+            .flat_map(|(c, exact)| one_hot(c).into_iter().map(move |v| almost(exact, v)))
+            .collect()
+    };
+    let scores = |exact: [bool; 3], references: [bool; 3]| {
+        let mut s = setup(false, 3, References::PerExample { count: 1 });
+        s.options.inputs[0].encoding = Encoding::Float;
+        s.x = vec![Values::F64(numbers(exact))];
+        let turned: Vec<f64> = numbers(references)
+            .chunks(4 * LENGTH)
+            .flat_map(|one| one.iter().rev().copied().collect::<Vec<_>>())
+            .collect();
+        s.references = vec![Some(Values::F64(turned))];
+        score(&s)
+    };
+    let all = scores([true; 3], [true; 3]);
+    for (exact, references) in [
+        ([true, false, true], [true; 3]),
+        ([true; 3], [true, false, true]),
+        ([true, false, true], [true, false, true]),
+    ] {
+        let some = scores(exact, references);
+        let n = 4 * LENGTH;
+        for (found, expected) in [
+            (&some.contributions[0], &all.contributions[0]),
+            (&some.multipliers[0], &all.multipliers[0]),
+            (&some.hypothetical[0], &all.hypothetical[0]),
+        ] {
+            assert_close(found, expected, 1e-7, "scores");
+            assert_eq!(found[..n], expected[..n], "before the one of numbers");
+            assert_eq!(found[2 * n..], expected[2 * n..], "behind the one of numbers");
+        }
+    }
+}

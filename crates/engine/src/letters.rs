@@ -1,0 +1,62 @@
+//! Codes of inputs whose positions hold one of four letters, or none: what the first convolution of a DNA model reads
+//! instead of numbers.
+//!
+//! Whether the values of an example or a reference are letters is decided for each of them when they are written, never
+//! for a batch. Where they come from does not matter: codes, shuffles, strands and one-hot numbers end alike, and so do
+//! references of zeros.
+use deeplift_kernels::one_hot::{read_codes, LETTERS};
+use deeplift_simd::Real;
+
+use crate::forward::{lane, lane_mut};
+use crate::input::Input;
+use crate::plan::{Kind, Plan, Step};
+
+/// Gives the steps that read inputs of the model their kernels for letters.
+pub(crate) fn equip<T: Real>(steps: &mut [Step<T>], inputs: &[Input]) {
+    for step in steps {
+        if let Kind::Linear(l, _) = &step.kind {
+            let input = inputs.iter().any(|i| i.tensor == Some(step.inputs[0]));
+            step.one_hot = if input { l.one_hot() } else { None };
+        }
+    }
+}
+
+/// Codes of the inputs that some step can read as letters, one lane per example or reference.
+pub(crate) struct Letters {
+    /// By tensor.
+    sequences: Vec<Option<Sequences>>,
+}
+
+struct Sequences {
+    positions: usize,
+    /// `[lane][position]`.
+    codes: Vec<u8>,
+    /// Whether a lane holds letters.
+    sound: Vec<bool>,
+}
+
+impl Letters {
+    /// Memory for so many lanes, in which nothing is known yet.
+    pub fn new<T: Real>(plan: &Plan<T>, lanes: usize) -> Self {
+        let mut sequences: Vec<Option<Sequences>> = plan.tensors.len.iter().map(|_| None).collect();
+        for step in plan.steps.iter().filter(|s| s.one_hot.is_some()) {
+            let positions = plan.tensors.len[step.inputs[0]] / LETTERS;
+            let (codes, sound) = (vec![0; lanes * positions], vec![false; lanes]);
+            sequences[step.inputs[0]] = Some(Sequences { positions, codes, sound });
+        }
+        Letters { sequences }
+    }
+
+    /// Looks at the values of an input, `[position][letter]`.
+    pub fn read<T: Real>(&mut self, tensor: usize, at: usize, values: &[T]) {
+        if let Some(s) = &mut self.sequences[tensor] {
+            s.sound[at] = read_codes(values, lane_mut(&mut s.codes, s.positions, at));
+        }
+    }
+
+    /// The codes of an input, if its values are letters.
+    pub fn codes(&self, tensor: usize, at: usize) -> Option<&[u8]> {
+        let s = self.sequences[tensor].as_ref().filter(|s| s.sound[at])?;
+        Some(lane(&s.codes, s.positions, at))
+    }
+}
