@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeInputs } from '../inputs.mjs'
 import { ensureModels, modelPath } from '../make-models.mjs'
+import { quietly } from '../quiet.mjs'
 import { divide, spread } from '../statistics.mjs'
 import { compareScores } from './agreement.mjs'
 import { run } from './environment.mjs'
-import { quietly } from './quiet.mjs'
 import { bestBatch, DEFAULT_BATCH, PEERS, startOurs, startPeer } from './sides.mjs'
 
 const TWIN = fileURLToPath(new URL('twin.py', import.meta.url))

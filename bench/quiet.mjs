@@ -7,7 +7,7 @@ const FOREIGN_LIMIT = 0.12
 const TRIES = 3
 
 /**
- * Does `measure` until other processes than `pids` and this one used less than 0.12 cores meanwhile, three times at
+ * Does `measure` until other processes than this one and `pids` used less than 0.12 cores meanwhile, three times at
  * most. Returns its result with `foreign`, in cores; null where the system does not tell.
  */
 export async function quietly(pids, measure) {
