@@ -1,45 +1,93 @@
-// A record of bench:peers as a table.
-import { alignedTable } from '../table.mjs'
-import { goal } from './goals.mjs'
+// Tables of a record of bench:peers: rows whose keys are the columns.
+import { GOALS, goal } from './goals.mjs'
 
-/** `{ best, asInstalled }` of a measured network: peers on the processor. */
-export function onProcessor({ peers }) {
+/** Three significant digits. */
+const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
+const range = ({ min, max }) => `${min.toFixed(1)}-${max.toFixed(1)}`
+
+/** The fastest tuned peer on the processor. */
+export function bestPeer({ peers }) {
   const tuned = peers.filter(({ device, tuned }) => device === 'cpu' && tuned)
-  const best = tuned.reduce((least, peer) => (peer.ms.median < least.ms.median ? peer : least))
-  return { best, asInstalled: peers.find(({ tuned }) => !tuned) }
+  return tuned.reduce((least, peer) => (peer.ms.median < least.ms.median ? peer : least))
 }
 
-/** For people. */
-export function table(record) {
-  const rows = record.measured.map((result) => {
+/** Against the best tuned peer, with the goal, and against tangermeme as installed. */
+export function ratioRows({ measured, flags }) {
+  return measured.map((result) => {
     const { network, threads, isa, ours, peers } = result
-    const { best, asInstalled } = onProcessor(result)
-    const times = Object.fromEntries(
-      ['tangermeme', 'Captum DeepLift', 'Captum DeepLiftShap', 'SHAP'].map((name) => {
-        const peer = peers.find((each) => each.name === name && each.tuned)
-        return [name, peer ? `${digits(peer.ms.median)} (${peer.batch})` : '']
-      }),
-    )
+    const best = bestPeer(result)
+    const asInstalled = peers.find(({ tuned }) => !tuned)
     return {
       network,
       threads,
-      isa,
-      deeplift: digits(ours.ms.median),
-      ...times,
-      ratio: best.ratio.median.toFixed(1),
-      'min-max': `${best.ratio.min.toFixed(1)}-${best.ratio.max.toFixed(1)}`,
-      goal: goal(network, isa, record.flags) ?? '',
-      installed: asInstalled ? asInstalled.ratio.median.toFixed(1) : '',
-      'MB ours': ours.peakMB.toFixed(0),
-      'MB best': best.peakMB.toFixed(0),
-      difference: Math.max(...peers.map(({ worstDifference }) => worstDifference)).toExponential(0),
-      foreign: result.foreignCores?.toFixed(2) ?? '',
+      'deeplift, ms per pair': digits(ours.ms.median),
+      'best tuned peer, ms': digits(best.ms.median),
+      'which, at a time': `${best.name}, ${best.batch}`,
+      'times as fast': best.ratio.median.toFixed(1),
+      rounds: range(best.ratio),
+      goal: goal(network, isa, flags) ?? '',
+      'as installed': asInstalled ? asInstalled.ratio.median.toFixed(1) : '',
     }
   })
-  return alignedTable(rows)
 }
 
-/** Three significant digits. */
-export function digits(value) {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+/** Every side: milliseconds per pair, and the batch size of peers. */
+export function timeRows({ measured }) {
+  const title = ({ name, tuned }) => (tuned ? name : `${name} as installed`)
+  const titles = [...new Set(measured.flatMap(({ peers }) => peers.map(title)))]
+  return measured.map(({ network, threads, ours, peers }) => ({
+    network,
+    threads,
+    deeplift: digits(ours.ms.median),
+    ...Object.fromEntries(
+      titles.map((wanted) => {
+        const peer = peers.find((each) => title(each) === wanted)
+        return [wanted, peer ? `${digits(peer.ms.median)} (${peer.batch})` : '']
+      }),
+    ),
+  }))
+}
+
+/** What else belongs to a time: memory, the rate of arithmetic, agreement, and how quiet it was. */
+export function checkRows({ measured }) {
+  return measured.map((result) => {
+    const { network, threads, ours, peers, gflopPerPass, references } = result
+    const best = bestPeer(result)
+    const passes = (1 + 2 * references) / references
+    return {
+      network,
+      threads,
+      'deeplift, MB': ours.peakMB.toFixed(0),
+      'best peer, MB': best.peakMB.toFixed(0),
+      'share of its memory': `${((100 * ours.peakMB) / best.peakMB).toFixed(0)} %`,
+      'GFLOP/s': ((1e3 * passes * gflopPerPass) / ours.ms.median).toFixed(0),
+      'largest difference': Math.max(...peers.map((peer) => peer.worstDifference)).toExponential(0),
+      'positions apart': `${(100 * Math.max(...peers.map((peer) => peer.positionsApart))).toFixed(1)} %`,
+      'foreign cores': result.foreignCores?.toFixed(2) ?? '',
+    }
+  })
+}
+
+/** Pairs per second on more threads, as multiples of those on one. */
+export function threadRows({ measured }) {
+  return measured
+    .filter(({ threads }) => threads > 1)
+    .flatMap((result) => {
+      const one = measured.find(({ network, threads }) => network === result.network && threads === 1)
+      if (!one) return []
+      const gain = (pick) => (pick(one).ms.median / pick(result).ms.median).toFixed(2)
+      return [
+        {
+          network: result.network,
+          threads: result.threads,
+          deeplift: gain(({ ours }) => ours),
+          'best peer': gain(bestPeer),
+        },
+      ]
+    })
+}
+
+/** Whether a record holds every network that has a goal. */
+export function isComplete({ measured }) {
+  return Object.keys(GOALS).every((name) => measured.some(({ network }) => network === name))
 }

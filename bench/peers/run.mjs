@@ -6,9 +6,11 @@ import { parseArgs } from 'node:util'
 import { fail, wholeNumber } from '../arguments.mjs'
 import { machine } from '../machine.mjs'
 import { NETWORKS } from '../networks.mjs'
+import { alignedTable } from '../table.mjs'
 import { compare } from './compare.mjs'
 import { python, versions } from './environment.mjs'
-import { table } from './report.mjs'
+import { writePage } from './page.mjs'
+import { checkRows, isComplete, ratioRows, timeRows } from './report.mjs'
 import { ISAS, PEERS } from './sides.mjs'
 
 const METHODS = PEERS.map(({ method }) => method)
@@ -20,7 +22,9 @@ const HELP = `npm run bench:peers -- [options] [name of a network]...
 --isa ${ISAS.join('|')}       keep everyone to this instruction set
 --quick          fewer rounds, peers and threads, and no peers as installed
 --json           print the record instead of the table
---list           print the names of the networks`
+--list           print the names of the networks
+
+A run of all networks also writes docs/performance/README.md.`
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -75,7 +79,9 @@ for (const network of NETWORKS.filter(({ name }) => positionals.length === 0 || 
     // After each network, so that an interrupted run leaves what it has.
     writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`)
   }
-console.log(options.json ? JSON.stringify(record, null, 2) : table(record))
+const tables = [timeRows, ratioRows, checkRows].map((rows) => alignedTable(rows(record)))
+console.log(options.json ? JSON.stringify(record, null, 2) : tables.join('\n\n'))
+if (isComplete(record)) writePage()
 console.error(`\nRecord: ${file}`)
 
 function oneOf(allowed, value) {

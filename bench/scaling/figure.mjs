@@ -22,14 +22,17 @@ export async function figure({ name, axis, cost, logarithmic = false }, points, 
   }
   const along = line ? [0, Math.max(...points.map((each) => each.x))] : []
   const values = along.map((at) => ({ x: at, [cost]: line.intercept + line.slope * at }))
-  const marks = { ...(logarithmic ? { line: true } : {}), color: BLUE, size: 60, filled: true }
+  // Where no law gives a line, one from point to point.
+  const measured = line
+    ? { type: 'point', filled: true, size: 60 }
+    : { type: 'line', point: { size: 60, color: BLUE } }
   const spec = {
     width: 320,
     height: 200,
     title: { text: `Cost by ${name}`, anchor: 'start' },
     layer: [
       { data: { values }, mark: { type: 'line', color: GREY, strokeDash: [4, 3] }, encoding: { x, y } },
-      { data: { values: points }, mark: { type: 'point', ...marks }, encoding: { x, y } },
+      { data: { values: points }, mark: { ...measured, color: BLUE }, encoding: { x, y } },
     ],
     config: { font: 'Helvetica, Arial, sans-serif', background: '#ffffff', aria: false },
   }
