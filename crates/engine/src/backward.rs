@@ -1,5 +1,5 @@
 //! The backward pass: multipliers from the target to the inputs, through the records of the pairs.
-use deeplift_graph::operator::{Elementwise, FusedLinear, Linear, Parts};
+use deeplift_graph::operator::{Elementwise, FusedLinear, Linear, Parts, Selection};
 use deeplift_graph::rule::Carry;
 use deeplift_kernels::{map, Epilogue, Scratch};
 use deeplift_simd::Real;
@@ -141,7 +141,7 @@ impl<'a, T: Real> Backward<'a, T> {
                 }
             }
             Kind::Elementwise(..) => self.elementwise(p, i),
-            Kind::Selection(_) => self.selection(p, i),
+            Kind::Selection(s) => self.selection(p, i, s.as_ref()),
             Kind::ClosedForm(c) => {
                 if split {
                     self.collapse(p, i);
@@ -348,36 +348,39 @@ impl<'a, T: Real> Backward<'a, T> {
         p.work.b = fresh;
     }
 
-    fn selection(&mut self, p: &mut Pairs<T>, i: usize) {
-        let step = &self.plan.steps[i];
+    fn selection(&mut self, p: &mut Pairs<T>, i: usize, s: &dyn Selection<T>) {
+        let (step, len) = (&self.plan.steps[i], &self.plan.tensors.len);
         let (t, out) = (step.inputs[0], step.output);
-        let (n, m) = (self.plan.tensors.len[t], self.plan.tensors.len[out]);
-        let route = |my: &[T], winners: &[u32], record: &[T], mx: &mut [T], accumulate: bool| {
-            if !accumulate {
-                mx.fill(T::ZERO);
-            }
+        let (n, m) = (len[t], len[out]);
+        // `scale`: the record of the element-wise step before it, whose multipliers are written at once.
+        let route = |p: &Pairs<T>, my: &[T], scale: Option<&[T]>, mx: &mut [T], accumulate: bool| {
             for l in 0..self.lanes {
-                let (winners, record) = (lane(winners, m, l), lane(record, m, l));
-                let (my, mx) = (lane(my, m, l), lane_mut(mx, n, l));
-                for k in 0..m {
-                    mx[winners[k] as usize] += record[k] * my[k];
-                }
+                let (taken, record) = (lane(&p.winners[i], m, l), lane(&p.records[i].0, m, l));
+                let scale = scale.map(|s| lane(s, n, l));
+                s.route(taken, record, lane(my, m, l), scale, lane_mut(mx, n, l), accumulate);
             }
         };
+        if let Some(r) = step.product {
+            let z = self.plan.steps[r].inputs[0];
+            let mut mz = std::mem::take(&mut p.multipliers[slot(self.plan, z)]);
+            route(p, &p.multipliers[slot(self.plan, out)], Some(&p.records[r].0), &mut mz, false);
+            p.multipliers[slot(self.plan, z)] = mz;
+            self.written[z] = true;
+            self.done[r] = true;
+            return;
+        }
         if self.plan.tensors.split[out] {
             let (s, ns) = (slot(self.plan, t), negative_slot(self.plan, t));
             let mut up = std::mem::take(&mut p.multipliers[s]);
             let mut down = std::mem::take(&mut p.negative_multipliers[ns]);
             let my_down = &p.negative_multipliers[negative_slot(self.plan, out)];
-            let (winners, record, all) = (&p.winners[i], &p.records[i].0, n * self.lanes);
-            let my_up = &p.multipliers[slot(self.plan, out)];
-            route(my_up, winners, record, &mut up[..all], self.written[t]);
-            route(my_down, winners, record, &mut down[..all], self.written[t]);
+            route(p, &p.multipliers[slot(self.plan, out)], None, &mut up, self.written[t]);
+            route(p, my_down, None, &mut down, self.written[t]);
             p.multipliers[s] = up;
             p.negative_multipliers[ns] = down;
         } else {
             self.single(p, t, |p, mx, accumulate| {
-                route(&p.multipliers[slot(self.plan, out)], &p.winners[i], &p.records[i].0, mx, accumulate);
+                route(p, &p.multipliers[slot(self.plan, out)], None, mx, accumulate);
             });
         }
         self.written[t] = true;

@@ -1,7 +1,8 @@
 //! What one kernel computes for several steps.
 //!
 //! Forwards, a layer applies the ReLU behind it as it stores, leaves the ReLU's record, and adds what a residual
-//! connection brings. Backwards, a layer's adjoint multiplies by the record of the element-wise step before it.
+//! connection brings. Backwards, a layer's adjoint, and what a maximum passes on, is multiplied by the record of the
+//! element-wise step before it.
 use deeplift_graph::rule::Carry;
 use deeplift_rules::NearZero;
 use deeplift_simd::Real;
@@ -62,7 +63,7 @@ fn forwards<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, shown: &[usize
     }
 }
 
-/// Finds for each layer the element-wise step whose multipliers are those that the layer's adjoint completes, times a
+/// Finds for each layer and maximum the element-wise step whose multipliers are those that the layer's adjoint completes, times a
 /// record.
 fn backwards<T: Real>(steps: &mut [Step<T>], tensors: &Tensors, shown: &[usize]) {
     let readers = tensors.readers(steps);
@@ -78,7 +79,8 @@ fn backwards<T: Real>(steps: &mut [Step<T>], tensors: &Tensors, shown: &[usize])
     };
     let product = |j: usize| {
         let t = steps[j].inputs[0];
-        let last = matches!(&steps[j].kind, Kind::Linear(l, None) if l.fused().is_some());
+        let selects = matches!(&steps[j].kind, Kind::Selection(_));
+        let last = selects || matches!(&steps[j].kind, Kind::Linear(l, None) if l.fused().is_some());
         if !last || !steps[j].attributed || readers[t].first() != Some(&j) || !whole(t) {
             return None;
         }
@@ -87,7 +89,7 @@ fn backwards<T: Real>(steps: &mut [Step<T>], tensors: &Tensors, shown: &[usize])
             return Some(r);
         }
         // A residual sum passes its multipliers on as they are.
-        let plain = matches!(&steps[r].kind, Kind::Linear(l, None) if l.is_plain_sum());
+        let plain = !selects && matches!(&steps[r].kind, Kind::Linear(l, None) if l.is_plain_sum());
         let mut inputs = steps[r].inputs.iter().copied().filter(|&y| whole(y) && readers[y].len() == 1);
         let found = inputs.find_map(|y| born[y].filter(|&r| is_product(r)));
         found.filter(|_| plain && readers[t].len() > 1)

@@ -33,7 +33,6 @@ pub(crate) struct Work<T: Real> {
     pub b: AlignedVec<T>,
     pub c: AlignedVec<T>,
     pub index: Vec<u32>,
-    pub example: Vec<u32>,
 }
 
 impl<T: Real> Pairs<T> {
@@ -100,7 +99,9 @@ impl<T: Real> Pairs<T> {
             match (records.shared, fused) {
                 (None, true) => self.fused_relu(records, i),
                 (None, false) => {
-                    self.forward(plan, i, records.owners.len());
+                    if !records.computes(i) {
+                        self.forward(plan, i, records.owners.len());
+                    }
                     records.step(self, i);
                 }
                 (Some(_), true) => records.step(self, i + 1),

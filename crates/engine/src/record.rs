@@ -231,31 +231,41 @@ impl<T: Real> Records<'_, T> {
         p.negative[to] = down;
     }
 
-    /// Winners and multipliers of maxima: SEMANTICS 3.2, `cross`.
+    /// Whether recording a step also computes its output on the references.
+    pub fn computes(&self, i: usize) -> bool {
+        self.shared.is_none() && self.crosses(i)
+    }
+
+    /// Whether a step is a maximum under the rule `cross`; others pass on a derivative.
+    fn crosses(&self, i: usize) -> bool {
+        let step = &self.plan.steps[i];
+        let selects = step.attributed && matches!(step.kind, Kind::Selection(_));
+        selects && step.rule.uses_reference() && step.max != Some(MaxRule::ArgMax)
+    }
+
+    /// Who takes the differences of maxima, and with which multipliers.
     fn selection(&self, p: &mut Pairs<T>, i: usize, s: &dyn Selection<T>) {
         let step = &self.plan.steps[i];
         let (t, n) = (step.inputs[0], self.len(step.output));
-        p.work.index.resize(n, 0);
-        p.work.example.resize(n, 0);
-        let derivative = !step.rule.uses_reference() || step.max == Some(MaxRule::ArgMax);
+        let crosses = self.crosses(i);
+        // References that were run before have their outputs on a tape: here they are written and forgotten.
+        let slot = self.computes(i).then(|| Pairs::slot(self.plan, step.output));
+        let mut y0 = std::mem::take(slot.map_or(&mut p.work.a, |slot| &mut p.values[slot]));
+        if slot.is_none() {
+            y0.resize_at_least(n * self.owners.len());
+        }
         for l in 0..self.owners.len() {
             let m = lane_mut(&mut p.records[i].0, n, l);
-            let winners = lane_mut(&mut p.winners[i], n, l);
-            if derivative {
-                s.winners(self.point(&p.values, t, l), winners);
+            let taken = lane_mut(&mut p.winners[i], n, l);
+            if crosses {
+                let (x, x0) = (self.x(t, l), self.x0(&p.values, t, l));
+                s.cross(x, x0, lane_mut(&mut y0, n, l), taken, m, &mut p.work.index);
+            } else {
+                s.winners(self.point(&p.values, t, l), taken);
                 m.fill(T::ONE);
-                continue;
-            }
-            let (x, x0) = (self.x(t, l), self.x0(&p.values, t, l));
-            if l == 0 || self.owners[l] != self.owners[l - 1] {
-                s.winners(x, &mut p.work.example);
-            }
-            s.winners(x0, &mut p.work.index);
-            let pairs = p.work.example.iter().zip(&p.work.index);
-            for ((m, winner), (&w, &w0)) in m.iter_mut().zip(winners).zip(pairs) {
-                (*m, *winner) = if w == w0 { (T::ONE, w) } else { crossing(x, x0, w, w0, s.largest()) };
             }
         }
+        *slot.map_or(&mut p.work.a, |slot| &mut p.values[slot]) = y0;
     }
 
     fn route_parts(&self, p: &mut Pairs<T>, i: usize) {
@@ -283,16 +293,6 @@ fn by_sign<T: Real>(x: &[T], x0: &[T], positive: &mut [T], negative: &mut [T]) {
     map::relu(negative, positive);
     // d − max(d, 0) is min(d, 0) without rounding.
     map::axpy(-T::ONE, positive, negative);
-}
-
-/// The `cross` rule (SEMANTICS 3.2) where example and reference have different winners `w` and `w0`: the one whose
-/// maximum leads takes the difference of the maxima, and its multiplier stays within 0 and 1.
-fn crossing<T: Real>(x: &[T], x0: &[T], w: u32, w0: u32, largest: bool) -> (T, u32) {
-    let (top, top0) = (x[w as usize], x0[w0 as usize]);
-    let ahead = if largest { top >= top0 } else { top <= top0 };
-    let at = if ahead { w } else { w0 };
-    let d = x[at as usize] - x0[at as usize];
-    (if d == T::ZERO { T::ONE } else { (top - top0) / d }, at)
 }
 
 /// `A⁺ up + A⁻ down`.

@@ -17,6 +17,7 @@ pub mod model;
 pub mod operator;
 pub mod rewrites;
 pub mod rule;
+mod selection;
 pub mod wire;
 
 pub use constant::{Constant, DType, Data};

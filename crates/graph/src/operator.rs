@@ -15,6 +15,8 @@ use crate::graph::Attributes;
 use crate::wire::Attribute;
 use crate::{bail, ensure};
 
+pub use crate::selection::{cross_winners, Members, Selection};
+
 /// What is known of a tensor at fixed input shapes.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -295,31 +297,6 @@ pub trait Elementwise<T: Real>: Send + Sync {
 pub trait Evaluate<T: Real>: Send + Sync {
     /// Computes one lane; `x` has one slice per data input. Values of any type are carried as reals, truth as 0 and 1.
     fn forward(&self, x: &[&[T]], y: &mut [T]);
-}
-
-/// The input elements that meet in each output of a [`Selection`], in the order in which the first of equals wins.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Members {
-    /// Output `o` has the members `index[start[o]..start[o + 1]]`.
-    pub start: Vec<u32>,
-    pub index: Vec<u32>,
-}
-
-/// Each output picks one input, one lane at a time: maximum or minimum over windows.
-pub trait Selection<T: Real>: Send + Sync {
-    /// `y = x[winners]`.
-    fn forward(&self, x: &[T], y: &mut [T]);
-    /// Flat index into the lane of `x` of the first winner of each output.
-    fn winners(&self, x: &[T], index: &mut [u32]);
-    /// Whether larger inputs win.
-    fn largest(&self) -> bool;
-    /// The windows.
-    fn members(&self) -> Members;
-    /// Whether it is the extremum of several tensors rather than of elements of one.
-    fn binary(&self) -> bool {
-        false
-    }
 }
 
 /// A differentiable operator whose difference is a known linear map of its inputs' differences. `record` writes that

@@ -250,6 +250,44 @@ fn has_only_real_windows(g: &PoolGeometry) -> bool {
     })
 }
 
+/// The rule `cross` by its definition, and the way back, which with differences gives those of the maxima.
+fn crosses_agree<T: Real>(g: &PoolGeometry, x: &[T]) {
+    // Some windows agree, some have ties, and some are equal on both sides.
+    let x0: Vec<T> = noise::<T>(x.len(), 3).iter().map(|v| (*v * T::from_f64(2.0)).floor()).collect();
+    let x0: Vec<T> =
+        x0.iter().zip(x).enumerate().map(|(i, (a, b))| if i % 3 > 0 { *a } else { *b }).collect();
+    let ((y, w), (y0, w0)) = (oracle::max_pool(g, &wide(x)), oracle::max_pool(g, &wide(&x0)));
+    let (n, context) = (y.len(), format!("{g:?}"));
+    let (mut found0, mut taken, mut m) = (vec![T::ZERO; n], vec![0; n], vec![T::ZERO; n]);
+    pool::max_pool_cross(g, x, &x0, &mut found0, &mut taken, &mut m);
+    assert_eq!(wide(&found0), y0, "{context}");
+    let difference = |i: u32| x[i as usize].to_f64() - x0[i as usize].to_f64();
+    let mut expected = vec![];
+    for o in 0..n {
+        let at = if y[o] >= y0[o] { w[o] } else { w0[o] };
+        assert_eq!(taken[o], at, "{context}: window {o}");
+        let whole = w[o] == w0[o] || difference(at) == 0.0;
+        expected.push(if whole { 1.0 } else { (y[o] - y0[o]) / difference(at) });
+    }
+    assert_close(&m, &expected, 1, &context);
+    let my = noise::<T>(n, 4);
+    let scale = noise::<T>(x.len(), 5);
+    let origin = 7;
+    taken.iter_mut().for_each(|t| *t += origin);
+    for (scale, accumulate) in
+        [(None, false), (None, true), (Some(&scale[..]), false), (Some(&scale[..]), true)]
+    {
+        let mut mx = vec![T::from_f64(if accumulate { 1.0 } else { f64::NAN }); x.len()];
+        let mut sums = vec![if accumulate { 1.0 } else { 0.0 }; x.len()];
+        for o in 0..n {
+            let at = (taken[o] - origin) as usize;
+            sums[at] += m[o].to_f64() * my[o].to_f64() * scale.map_or(1.0, |s| s[at].to_f64());
+        }
+        pool::max_pool_route(g, origin, &taken, &m, &my, scale, &mut mx, accumulate);
+        assert_close(&mx, &sums, 128, &context);
+    }
+}
+
 fn pools_agree<T: Real>(g: &PoolGeometry, pad_end: [usize; 3]) {
     let x: Vec<T> =
         noise::<T>(g.input_len(), 1).into_iter().map(|v| (v * T::from_f64(3.0)).floor()).collect();
@@ -261,6 +299,9 @@ fn pools_agree<T: Real>(g: &PoolGeometry, pad_end: [usize; 3]) {
     let mut found = vec![0; y.len()];
     pool::max_pool_winners(g, &x, &mut found);
     assert_eq!(found, winners, "{g:?}");
+    if g.cells() <= pool::MOST_CELLS {
+        crosses_agree(g, &x);
+    }
     for count_include_pad in [false, true] {
         let average = AveragePool::new(g.clone(), count_include_pad, pad_end);
         average.forward(&x, &mut y);

@@ -1,8 +1,10 @@
 //! MaxPool: each output is the first largest element of its window; padding never wins.
+use std::ops::Range;
+
 use deeplift_graph::constant::element_count;
-use deeplift_graph::operator::{Members, Selection};
+use deeplift_graph::operator::{cross_winners, Members, Selection};
 use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::pool::{max_pool, max_pool_winners};
+use deeplift_kernels::pool::{max_pool, max_pool_cross, max_pool_route, max_pool_winners, MOST_CELLS};
 use deeplift_kernels::PoolGeometry;
 use deeplift_simd::Real;
 
@@ -68,20 +70,46 @@ struct Kernel {
     batch: usize,
 }
 
+impl Kernel {
+    /// Where image `i` lies in the input and in the output.
+    fn image(&self, i: usize) -> (Range<usize>, Range<usize>) {
+        let (n, m) = (self.geometry.input_len(), self.geometry.output_len());
+        (i * n..(i + 1) * n, i * m..(i + 1) * m)
+    }
+}
+
 impl<T: Real> Selection<T> for Kernel {
     fn forward(&self, x: &[T], y: &mut [T]) {
-        let g = &self.geometry;
-        for (x, y) in x.chunks_exact(g.input_len()).zip(y.chunks_exact_mut(g.output_len())) {
-            max_pool(g, x, y);
+        for (from, to) in (0..self.batch).map(|i| self.image(i)) {
+            max_pool(&self.geometry, &x[from], &mut y[to]);
         }
     }
 
     fn winners(&self, x: &[T], index: &mut [u32]) {
-        let g = &self.geometry;
-        let images = x.chunks_exact(g.input_len()).zip(index.chunks_exact_mut(g.output_len()));
-        for (i, (x, index)) in images.enumerate() {
-            max_pool_winners(g, x, index);
-            index.iter_mut().for_each(|w| *w += (i * g.input_len()) as u32);
+        for (from, to) in (0..self.batch).map(|i| self.image(i)) {
+            max_pool_winners(&self.geometry, &x[from.clone()], &mut index[to.clone()]);
+            index[to].iter_mut().for_each(|w| *w += from.start as u32);
+        }
+    }
+
+    fn cross(&self, x: &[T], x0: &[T], y0: &mut [T], taken: &mut [u32], m: &mut [T], work: &mut Vec<u32>) {
+        if self.geometry.cells() > MOST_CELLS {
+            return cross_winners(self, x, x0, y0, taken, m, work);
+        }
+        for (from, to) in (0..self.batch).map(|i| self.image(i)) {
+            let (x, x0) = (&x[from.clone()], &x0[from.clone()]);
+            let (y0, m, taken) = (&mut y0[to.clone()], &mut m[to.clone()], &mut taken[to]);
+            max_pool_cross(&self.geometry, x, x0, y0, taken, m);
+            taken.iter_mut().for_each(|w| *w += from.start as u32);
+        }
+    }
+
+    fn route(&self, taken: &[u32], m: &[T], my: &[T], scale: Option<&[T]>, mx: &mut [T], accumulate: bool) {
+        for (from, to) in (0..self.batch).map(|i| self.image(i)) {
+            let (taken, m, my) = (&taken[to.clone()], &m[to.clone()], &my[to]);
+            let scale = scale.map(|s| &s[from.clone()]);
+            let (origin, mx) = (from.start as u32, &mut mx[from]);
+            max_pool_route(&self.geometry, origin, taken, m, my, scale, mx, accumulate);
         }
     }
 

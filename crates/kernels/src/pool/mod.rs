@@ -4,8 +4,9 @@ use crate::chunks::{update, vectorised};
 use deeplift_simd::Real;
 use std::ops::Range;
 
-/// Channels whose winners are found together: one AVX-512 register of `f32`.
-const CHUNK: usize = 16;
+mod max;
+
+pub use max::{max_pool, max_pool_cross, max_pool_route, max_pool_winners, MOST_CELLS};
 
 /// Shapes of a pooling over three spatial axes (leading ones for fewer), channels-last.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,27 +92,6 @@ impl PoolGeometry {
         (start, index)
     }
 
-    /// First maxima of `count` channels of a window, from channel `first` on.
-    #[inline(always)]
-    fn winners<T: Real>(&self, window: &Window, x: &[T], first: usize, count: usize) -> [u32; CHUNK] {
-        let (mut best, mut winners) = ([T::NEG_INFINITY; CHUNK], [u32::MAX; CHUNK]);
-        let mut is_first = true;
-        self.for_each_cell(
-            window,
-            #[inline(always)]
-            |cell| {
-                let start = cell * self.channels + first;
-                for (i, value) in x[start..][..count].iter().enumerate() {
-                    let wins = is_first || *value > best[i];
-                    best[i] = if wins { *value } else { best[i] };
-                    winners[i] = if wins { (start + i) as u32 } else { winners[i] };
-                }
-                is_first = false;
-            },
-        );
-        winners
-    }
-
     fn check(&self, x: usize, y: usize) {
         assert_eq!(x, self.input_len(), "pooling: input of {self:?}");
         assert_eq!(y, self.output_len(), "pooling: output of {self:?}");
@@ -122,65 +102,6 @@ impl PoolGeometry {
 struct Window {
     at: [usize; 3],
     taps: [Range<usize>; 3],
-}
-
-/// Maximum of each window: `x`, `[input.., channels]`, to `y`, `[output.., channels]`.
-///
-/// A window without a real cell gives negative infinity.
-///
-/// # Panics
-/// If a length disagrees with the geometry.
-pub fn max_pool<T: Real>(g: &PoolGeometry, x: &[T], y: &mut [T]) {
-    g.check(x.len(), y.len());
-    let c = g.channels;
-    vectorised(
-        #[inline(always)]
-        || {
-            g.for_each_window(
-                #[inline(always)]
-                |to, window| {
-                    let y = &mut y[to * c..][..c];
-                    y.fill(T::NEG_INFINITY);
-                    g.for_each_cell(
-                        &window,
-                        #[inline(always)]
-                        |cell| {
-                            let x = &x[cell * c..][..c];
-                            update(y, x, x, |y, x, _| x.max(y));
-                        },
-                    );
-                },
-            );
-        },
-    );
-}
-
-/// Like [`max_pool`], but gives the index into `x` of the first maximum of each window, in row-major order.
-///
-/// `x` must be free of NaN. A window without a real cell gives `u32::MAX`.
-///
-/// # Panics
-/// If a length disagrees with the geometry or `x` has more than `u32::MAX` elements.
-pub fn max_pool_winners<T: Real>(g: &PoolGeometry, x: &[T], winners: &mut [u32]) {
-    g.check(x.len(), winners.len());
-    assert!(u32::try_from(x.len()).is_ok(), "pooling: a lane of {} elements has no 32-bit index", x.len());
-    vectorised(
-        #[inline(always)]
-        || {
-            g.for_each_window(
-                #[inline(always)]
-                |to, window| {
-                    let winners = &mut winners[to * g.channels..][..g.channels];
-                    let (chunks, rest) = winners.as_chunks_mut::<CHUNK>();
-                    let done = chunks.len() * CHUNK;
-                    for (i, chunk) in chunks.iter_mut().enumerate() {
-                        *chunk = g.winners(&window, x, i * CHUNK, CHUNK);
-                    }
-                    rest.copy_from_slice(&g.winners(&window, x, done, rest.len())[..rest.len()]);
-                },
-            );
-        },
-    );
 }
 
 /// Average pooling with the divisor of every window worked out once.
