@@ -127,6 +127,9 @@ impl<'a, T: Real> Backward<'a, T> {
                 if let (Some(r), Some(kernel)) = (step.product, l.fused()) {
                     return self.with_product(p, i, r, kernel);
                 }
+                if let (true, Some(kernel)) = (step.differences && !self.written[step.inputs[0]], l.fused()) {
+                    return self.where_different(p, i, kernel);
+                }
                 for (port, t) in self.ports(i) {
                     if slot(self.plan, t) == slot(self.plan, out) {
                         // A plain sum in place.
@@ -203,6 +206,24 @@ impl<'a, T: Real> Backward<'a, T> {
         p.multipliers[slot(self.plan, z)] = mz;
         self.written[z] = true;
         self.done[r] = true;
+    }
+
+    /// The adjoint of the layer behind a sequence of letters, as far as contributions see it. Pairs of anything but
+    /// letters take the whole adjoint `kernel`.
+    fn where_different(&mut self, p: &mut Pairs<T>, i: usize, kernel: &dyn FusedLinear<T>) {
+        let (step, len) = (&self.plan.steps[i], &self.plan.tensors.len);
+        let (t, out) = (step.inputs[0], step.output);
+        let mut mx = std::mem::take(&mut p.multipliers[slot(self.plan, t)]);
+        for l in 0..self.lanes {
+            let my = lane(&p.multipliers[slot(self.plan, out)], len[out], l);
+            let mx = lane_mut(&mut mx, len[t], l);
+            match (&step.one_hot, p.example_letters.codes(t, l), p.letters.codes(t, l)) {
+                (Some(letters), Some(x), Some(x0)) => letters.adjoint(my, x, x0, mx, &mut p.scratch),
+                _ => kernel.adjoint_with(my, Epilogue::Store { out: mx }, &mut p.scratch),
+            }
+        }
+        p.multipliers[slot(self.plan, t)] = mx;
+        self.written[t] = true;
     }
 
     /// Writes or adds multipliers that are the same for both parts.

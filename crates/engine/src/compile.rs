@@ -210,6 +210,7 @@ impl<T: Precision> Compiler<'_, T> {
             op: node.op.clone(),
             kind,
             one_hot: None,
+            differences: false,
             rule,
             max,
             inputs,

@@ -10,7 +10,7 @@ use crate::plan::{Kind, Plan, Step};
 /// Values on examples, one lane per example. Tensors that the pairs need stay valid until the next run.
 pub struct Tape<T: Real> {
     buffers: Vec<AlignedVec<T>>,
-    letters: Letters,
+    pub(crate) letters: Letters,
 }
 
 /// Lane `lane` of a buffer whose lanes have `len` elements.

@@ -5,19 +5,34 @@
 //! for a batch. Where they come from does not matter: codes, shuffles, strands and one-hot numbers end alike, and so do
 //! references of zeros.
 use deeplift_kernels::one_hot::{read_codes, LETTERS};
+use deeplift_rules::policy::INTEGRATED_GRADIENTS;
 use deeplift_simd::Real;
 
+use crate::compile::Compiled;
 use crate::forward::{lane, lane_mut};
-use crate::input::Input;
-use crate::plan::{Kind, Plan, Step};
+use crate::options::{MultiplyBy, PlanOptions};
+use crate::plan::{Kind, Plan};
 
-/// Gives the steps that read inputs of the model their kernels for letters.
-pub(crate) fn equip<T: Real>(steps: &mut [Step<T>], inputs: &[Input]) {
-    for step in steps {
-        if let Kind::Linear(l, _) = &step.kind {
-            let input = inputs.iter().any(|i| i.tensor == Some(step.inputs[0]));
-            step.one_hot = if input { l.one_hot() } else { None };
+/// Gives the steps that read inputs of the model their kernels for letters, after everything else about them is known.
+pub(crate) fn equip<T: Real>(c: &mut Compiled<T>, options: &PlanOptions) {
+    let readers = c.tensors.readers(&c.steps);
+    let o = &options.outputs;
+    // Contributions see multipliers where there is a difference, and nothing else does.
+    let contributions = !o.multipliers
+        && !o.hypothetical
+        && !options.trace
+        && options.multiply_by == MultiplyBy::Difference
+        && options.rule != INTEGRATED_GRADIENTS;
+    for step in &mut c.steps {
+        let t = step.inputs[0];
+        let input = c.inputs.iter().any(|i| i.tensor == Some(t));
+        if let (Kind::Linear(l, _), true) = (&step.kind, input) {
+            step.one_hot = l.one_hot();
         }
+        let adjoint = step.one_hot.as_ref().is_some_and(|kernel| kernel.has_adjoint());
+        let alone = readers[t].len() == 1 && step.product.is_none();
+        let net = c.tensors.attributed[t] && !c.tensors.split[t];
+        step.differences = contributions && adjoint && alone && net;
     }
 }
 
@@ -58,5 +73,18 @@ impl Letters {
     pub fn codes(&self, tensor: usize, at: usize) -> Option<&[u8]> {
         let s = self.sequences[tensor].as_ref().filter(|s| s.sound[at])?;
         Some(lane(&s.codes, s.positions, at))
+    }
+
+    /// Takes over a lane of others.
+    pub fn copy(&mut self, at: usize, others: &Letters, from: usize) {
+        let both = self.sequences.iter_mut().zip(&others.sequences);
+        for (own, other) in both.filter_map(|(own, other)| Some((own.as_mut()?, other.as_ref()?))) {
+            own.sound[at] = other.sound[from];
+            lane_mut(&mut own.codes, own.positions, at).copy_from_slice(lane(
+                &other.codes,
+                other.positions,
+                from,
+            ));
+        }
     }
 }

@@ -19,8 +19,9 @@ pub struct Pairs<T: Real> {
     pub(crate) negative_multipliers: Vec<AlignedVec<T>>,
     pub(crate) records: Vec<(AlignedVec<T>, AlignedVec<T>)>,
     pub(crate) winners: Vec<Vec<u32>>,
-    /// Of references.
+    /// Of references, and of the examples they are compared with.
     pub(crate) letters: Letters,
+    pub(crate) example_letters: Letters,
     pub(crate) scratch: Scratch<T>,
     pub(crate) work: Work<T>,
 }
@@ -50,6 +51,7 @@ impl<T: Real> Pairs<T> {
             records: l.records.iter().map(record).collect(),
             winners: l.winners.iter().map(|n| vec![0; n * lanes]).collect(),
             letters: Letters::new(plan, lanes),
+            example_letters: Letters::new(plan, lanes),
             scratch: Scratch::default(),
             work: Work::default(),
         }
@@ -92,6 +94,12 @@ impl<T: Real> Pairs<T> {
     fn pass(&mut self, records: &Records<'_, T>) {
         let plan = records.plan;
         records.input_parts(self);
+        for (l, &owner) in records.owners.iter().enumerate() {
+            self.example_letters.copy(l, &records.example.letters, owner);
+            if let Some((references, which)) = records.shared {
+                self.letters.copy(l, &references.letters, which[l]);
+            }
+        }
         let mut i = 0;
         while i < plan.steps.len() {
             let fused = plan.steps[i].relu_fused;

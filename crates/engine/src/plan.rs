@@ -45,6 +45,8 @@ pub struct Step<T: Real> {
     pub kind: Kind<T>,
     /// How it computes an input of the model that is a sequence of letters.
     pub one_hot: Option<Box<dyn OneHotLinear<T>>>,
+    /// Whether multipliers of its input are needed only where letters differ.
+    pub differences: bool,
     /// The rule of its node.
     pub rule: RuleName,
     /// How a maximum is shared.
@@ -234,7 +236,7 @@ impl<T: Precision> Plan<T> {
             let whole: Vec<usize> = shown.iter().copied().chain(inputs).collect();
             narrow(&mut c.steps, &mut c.tensors, &whole);
         }
-        letters::equip(&mut c.steps, &c.inputs);
+        letters::equip(&mut c, &options);
         let layout = layout(&c, &tensors, options.trace);
         let points = prepare::points(&options)?;
         let Compiled { steps, tensors, inputs, scored, mut warnings, .. } = c;

@@ -279,6 +279,11 @@ pub trait FusedLinear<T: Real>: Send + Sync {
 pub trait OneHotLinear<T: Real>: Send + Sync {
     /// Forward of one lane of one code per position.
     fn forward_with(&self, codes: &[u8], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
+    /// Whether there is an adjoint for contributions.
+    fn has_adjoint(&self) -> bool;
+    /// Adjoint of one lane where the letters of `x` and `x0` differ, which is all that contributions see; everything else
+    /// is set to zero. Only called if there is one.
+    fn adjoint(&self, my: &[T], x: &[u8], x0: &[u8], mx: &mut [T], scratch: &mut Scratch<T>);
 }
 
 /// `y_i = f_i(x_i)`, one lane at a time.

@@ -2,7 +2,9 @@
 //!
 //! `cargo run --release -p deeplift-kernels --example one_hot_throughput [filter]`
 
-use deeplift_kernels::{ConvGeometry, Epilogue, OneHotConv, PackedConv, Scratch};
+use deeplift_kernels::{
+    ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Scratch,
+};
 use deeplift_simd::Isa;
 use std::time::Instant;
 
@@ -53,10 +55,10 @@ fn main() {
             let fill =
                 |len: usize| (0..len).map(|i| ((i * 7919) % 101) as f32 / 101.0 - 0.5).collect::<Vec<f32>>();
             let (m, w, b) = (fill(g.output_len()), fill(g.weights_len()), fill(outs));
-            let x = letters(len, 3);
+            let (x, x0) = (letters(len, 3), letters(len, 9));
             let mut hot = vec![0.0f32; g.input_len()];
             x.iter().enumerate().for_each(|(p, &c)| hot[p * 4 + usize::from(c)] = 1.0);
-            let (mut y, mut ratio) = (fill(m.len()), fill(m.len()));
+            let (mut y, mut ratio, mut mx) = (fill(m.len()), fill(m.len()), fill(hot.len()));
             let mut scratch = Scratch::default();
             let dense = PackedConv::new(g.clone(), &w, &b, isa);
             let by_letters = OneHotConv::new(&g, &w, &b, isa).expect("a convolution over letters");
@@ -70,8 +72,13 @@ fn main() {
                 let epilogue = Epilogue::ReluRatio { out: &mut y, base: None, ratio: &mut ratio, actual: &m };
                 by_letters.forward(&x, epilogue, &mut scratch);
             });
+            let back = PackedConvAdjoint::new(g.clone(), &w, isa);
+            let differing = OneHotAdjoint::new(&g, &w, isa).expect("a convolution over letters");
+            let dense_back = time(|| back.apply(&m, Epilogue::Store { out: &mut mx }, &mut scratch));
+            let some_back = time(|| differing.apply(&m, &x, &x0, &mut mx, &mut scratch));
             println!(
-                "{isa:>6} {name:<26} store {dense_store:>7.1} {store:>7.1}  relu+ratio {dense_ratio:>7.1} {relu_ratio:>7.1}"
+                "{isa:>6} {name:<26} store {dense_store:>7.1} {store:>7.1}  relu+ratio {dense_ratio:>7.1} {relu_ratio:>7.1}  \
+                 adjoint {dense_back:>7.1} {some_back:>7.1}"
             );
         }
     }

@@ -35,7 +35,7 @@ pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint, Variant};
 pub use dense::PackedDense;
 pub use epilogue::Epilogue;
 pub use groups::Groups;
-pub use one_hot::OneHotConv;
+pub use one_hot::{OneHotAdjoint, OneHotConv};
 pub use pool::{AveragePool, PoolGeometry};
 pub use reduced::Reduced;
 pub use scratch::Scratch;

@@ -23,6 +23,8 @@ pub struct Scratch<T: Real> {
     /// Letters of a sequence between its padding, and the words that they start.
     pub(crate) letters: Vec<u8>,
     pub(crate) words: Vec<u8>,
+    /// Positions in the order of their letters.
+    pub(crate) positions: Vec<u32>,
 }
 
 impl<T: Real> Default for Scratch<T> {
@@ -37,6 +39,7 @@ impl<T: Real> Default for Scratch<T> {
             jobs: Vec::new(),
             letters: Vec::new(),
             words: Vec::new(),
+            positions: Vec::new(),
         }
     }
 }

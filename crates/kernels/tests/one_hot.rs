@@ -4,7 +4,7 @@ mod common;
 
 use common::{assert_close, noise, wide};
 use deeplift_kernels::one_hot::{read_codes, LETTERS, NO_LETTER};
-use deeplift_kernels::{oracle, ConvGeometry, Epilogue, OneHotConv, Scratch};
+use deeplift_kernels::{oracle, ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, Scratch};
 use deeplift_simd::{Isa, Real};
 use proptest::prelude::*;
 
@@ -174,5 +174,69 @@ fn only_letters_are_read_as_letters() {
         let right = wrong == 1.0 && codes[7] == NO_LETTER;
         assert_eq!(read_codes(&values, &mut found), right, "{wrong}");
         values[7 * LETTERS + first] = old;
+    }
+}
+
+/// The oracle's multipliers where letters differ, and zeros elsewhere, at every instruction set; `narrow` outputs count.
+fn check_adjoint<T: Real>(g: &ConvGeometry, narrow: Option<std::ops::Range<usize>>) {
+    let positions = g.input_len() / LETTERS;
+    let (x, x0) = (letters(positions, 1), letters(positions, 2));
+    let (w, mut my) = (noise::<T>(g.weights_len(), 3), noise::<T>(g.output_len(), 4));
+    let live = narrow.clone().unwrap_or(0..g.output_len() / g.out_channels);
+    let dead = |i: usize| !live.contains(&(i / g.out_channels));
+    let seen: Vec<f64> = my.iter().enumerate().map(|(i, m)| if dead(i) { 0.0 } else { m.to_f64() }).collect();
+    (0..my.len()).filter(|&i| dead(i)).for_each(|i| my[i] = T::from_f64(f64::NAN));
+    let mut expected = oracle::conv_adjoint(g, &seen, &wide(&w));
+    for (p, (a, b)) in x.iter().zip(&x0).enumerate() {
+        for letter in 0..LETTERS as u8 {
+            if a == b || (*a != letter && *b != letter) {
+                expected[p * LETTERS + usize::from(letter)] = 0.0;
+            }
+        }
+    }
+    for isa in Isa::available() {
+        let mut packed = OneHotAdjoint::new(g, &w, isa).expect("a convolution over letters");
+        if let Some(outputs) = &narrow {
+            packed.narrow(outputs.clone());
+        }
+        let mut found = vec![T::from_f64(f64::NAN); g.input_len()];
+        packed.apply(&my, &x, &x0, &mut found, &mut Scratch::default());
+        let terms = g.out_channels * g.kernel.iter().product::<usize>();
+        assert_close(&found, &expected, terms, &format!("{isa} {g:?} {narrow:?}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn multipliers_where_letters_differ_agree_with_the_oracle(g in geometry(), a in 0usize..40, b in 0usize..40) {
+        let g = ConvGeometry { stride: [1; 3], ..g };
+        check_adjoint::<f32>(&g, None);
+        check_adjoint::<f64>(&g, None);
+        let positions = g.output_len() / g.out_channels;
+        check_adjoint::<f32>(&g, Some(a.min(b).min(positions)..a.max(b).min(positions)));
+    }
+}
+
+/// How many positions share a pair of letters, and where they lie, depends on the rest of the sequences.
+#[test]
+fn a_multiplier_does_not_depend_on_other_positions() {
+    let g = along(2, (60, 60), (7, 1, 3), 50);
+    let (w, my) = (noise::<f32>(g.weights_len(), 3), noise::<f32>(g.output_len(), 4));
+    let (x, x0) = (vec![0; 60], vec![2; 60]);
+    for isa in Isa::available() {
+        let packed = OneHotAdjoint::new(&g, &w, isa).unwrap();
+        let run = |x0: &[u8]| {
+            let mut mx = vec![0.0; g.input_len()];
+            packed.apply(&my, &x, x0, &mut mx, &mut Scratch::default());
+            mx
+        };
+        let all = run(&x0);
+        for p in 0..60 {
+            let mut alone = x.clone();
+            alone[p] = 2;
+            assert_eq!(run(&alone)[p * LETTERS..][..LETTERS], all[p * LETTERS..][..LETTERS], "{isa} {p}");
+        }
     }
 }

@@ -3,7 +3,9 @@ use std::ops::Range;
 
 use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
 use deeplift_graph::Constant;
-use deeplift_kernels::{ConvGeometry, Epilogue, OneHotConv, PackedConv, PackedConvAdjoint, Scratch, Work};
+use deeplift_kernels::{
+    ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Scratch, Work,
+};
 use deeplift_simd::{Isa, Real};
 
 /// Which of the two maps the operator is.
@@ -173,16 +175,32 @@ impl<T: Real> Linear<T> for Kernel<T> {
         if let Some(outputs) = &self.outputs {
             conv.narrow(outputs.clone());
         }
-        Some(Box::new(OneHot(conv)))
+        let mut adjoint = OneHotAdjoint::new(g, &w, Isa::active());
+        if let (Some(outputs), Some(adjoint)) = (&self.outputs, &mut adjoint) {
+            adjoint.narrow(outputs.clone());
+        }
+        Some(Box::new(OneHot { conv, adjoint }))
     }
 }
 
 /// The kernel of a Conv whose input is a sequence of letters.
-struct OneHot<T: Real>(OneHotConv<T>);
+struct OneHot<T: Real> {
+    conv: OneHotConv<T>,
+    adjoint: Option<OneHotAdjoint<T>>,
+}
 
 impl<T: Real> OneHotLinear<T> for OneHot<T> {
     fn forward_with(&self, codes: &[u8], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
-        self.0.forward(codes, epilogue, scratch);
+        self.conv.forward(codes, epilogue, scratch);
+    }
+
+    fn has_adjoint(&self) -> bool {
+        self.adjoint.is_some()
+    }
+
+    fn adjoint(&self, my: &[T], x: &[u8], x0: &[u8], mx: &mut [T], scratch: &mut Scratch<T>) {
+        let adjoint = self.adjoint.as_ref().expect("only called if there is one");
+        adjoint.apply(my, x, x0, mx, scratch);
     }
 }
 

@@ -4,6 +4,7 @@
 //! has the set's features enabled; everything inlined into it is then compiled, and vectorised, with them. A
 //! token ([`Simd`]) proves that the processor has the set: it can only be had after that was checked.
 
+use crate::dots::{self, DotTile, DOT_ROWS};
 use crate::tile::{self, Segment, Tile, Weights};
 use crate::{Isa, Real};
 
@@ -42,6 +43,12 @@ pub trait Simd: sealed::Token + Copy {
         weights: Weights<'_, T>,
         tile: &mut Tile<T>,
     );
+
+    /// Dot products of each row with both factors, see [`Dots`](crate::Dots).
+    ///
+    /// # Panics
+    /// If lengths differ or are not a multiple of [`DOT_BLOCK`](crate::DOT_BLOCK).
+    fn dots<T: Real>(self, rows: [&[T]; DOT_ROWS], factors: [&[T]; 2]) -> DotTile<T>;
 }
 
 mod sealed {
@@ -75,14 +82,21 @@ impl Simd for Portable {
         // SAFETY: `check` accepted these arguments for this set; the portable tile needs no feature.
         unsafe { T::tile_portable(rows, segments, sources, weights, tile) }
     }
+
+    #[inline(always)]
+    fn dots<T: Real>(self, rows: [&[T]; DOT_ROWS], factors: [&[T]; 2]) -> DotTile<T> {
+        dots::check(rows, factors);
+        // SAFETY: `check` accepted these slices; the portable code needs no feature.
+        unsafe { T::dots_portable(rows, factors) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{sealed, tile, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+    use super::{dots, sealed, tile, DotTile, Isa, Kernel, Real, Segment, Simd, Tile, Weights, DOT_ROWS};
 
     macro_rules! token {
-        ($name:ident, $isa:expr, $features:literal, $tile:ident, $doc:literal) => {
+        ($name:ident, $isa:expr, $features:literal, $tile:ident, $dots:ident, $doc:literal) => {
             #[doc = $doc]
             #[derive(Clone, Copy, Debug)]
             pub struct $name(());
@@ -128,16 +142,24 @@ mod x86 {
                     // SAFETY: `check` accepted these arguments for this set, and `self` proves its features.
                     unsafe { T::$tile(rows, segments, sources, weights, tile) }
                 }
+
+                #[inline(always)]
+                fn dots<T: Real>(self, rows: [&[T]; DOT_ROWS], factors: [&[T]; 2]) -> DotTile<T> {
+                    dots::check(rows, factors);
+                    // SAFETY: `check` accepted these slices, and `self` proves the set's features.
+                    unsafe { T::$dots(rows, factors) }
+                }
             }
         };
     }
 
-    token!(Avx2, Isa::Avx2, "avx2,fma", tile_avx2, "AVX2 with fused multiply-add.");
+    token!(Avx2, Isa::Avx2, "avx2,fma", tile_avx2, dots_avx2, "AVX2 with fused multiply-add.");
     token!(
         Avx512,
         Isa::Avx512,
         "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
         tile_avx512,
+        dots_avx512,
         "AVX-512 F, VL, DQ and BW."
     );
 }

@@ -6,12 +6,14 @@
 //! * [`Kernel`] and [`Isa::run`]: safe code compiled once per instruction set;
 //! * [`Simd::tile`]: the innermost loop of every convolution and dense layer;
 //! * [`amx`]: the same in bf16 products, in tiles of registers that few processors have;
+//! * [`Simd::dots`]: a few dot products at once;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
 mod aligned;
 pub mod amx;
 mod dispatch;
+mod dots;
 mod elementary;
 mod isa;
 mod real;
@@ -19,6 +21,7 @@ mod tile;
 
 pub use aligned::{AlignedVec, Element};
 pub use dispatch::{Kernel, Simd};
+pub use dots::{DotTile, Dots, DOT_BLOCK, DOT_ROWS};
 pub use elementary::Elementary;
 pub use isa::Isa;
 pub use real::Real;

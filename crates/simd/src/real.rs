@@ -11,6 +11,7 @@ pub trait Real:
     crate::Element
     + crate::tile::Tiles
     + crate::Elementary
+    + crate::Dots
     + Display
     + PartialEq
     + PartialOrd

@@ -1,5 +1,5 @@
 //! Sequences: shuffled references, hypothetical contributions, positions without a letter.
-use deeplift_engine::options::{Encoding, References, Unknown};
+use deeplift_engine::options::{Encoding, References, ReverseComplement, Unknown};
 use deeplift_engine::score::{Scores, Values};
 use deeplift_graph::Code;
 use deeplift_sequence::{dinucleotide_shuffle, NPolicy, ShuffleKey, ShuffleScratch};
@@ -267,5 +267,38 @@ fn letters_and_numbers_agree_and_do_not_depend_on_their_neighbours() {
             assert_eq!(found[..n], expected[..n], "before the one of numbers");
             assert_eq!(found[2 * n..], expected[2 * n..], "behind the one of numbers");
         }
+    }
+}
+
+/// Where nothing but contributions is asked for, multipliers are computed only where letters differ.
+#[test]
+fn contributions_alone_are_those_beside_multipliers() {
+    let lonely = |s: &Setup| {
+        let mut s = s.clone();
+        (s.options.outputs.multipliers, s.options.outputs.hypothetical) = (false, false);
+        s
+    };
+    let mut soft = setup(false, 3, shuffles(3));
+    soft.options.references = vec![References::PerExample { count: 1 }];
+    let mut numbers: Vec<f64> = codes(3).chunks(LENGTH).rev().flat_map(one_hot).collect();
+    numbers[4 * LENGTH..8 * LENGTH].iter_mut().for_each(|v| *v = 0.25 + 0.5 * *v);
+    soft.references = vec![Some(Values::F64(numbers))];
+    let mut turned = setup(true, 3, shuffles(3));
+    turned.options.reverse_complement = Some(ReverseComplement { targets: turned.options.targets.clone() });
+    let mut reveal = setup(false, 3, shuffles(3));
+    reveal.options.rule = "reveal-cancel".into();
+    for (name, all) in [
+        ("shuffles", setup(false, 3, shuffles(3))),
+        ("letters last", setup(true, 3, shuffles(3))),
+        ("zeros", setup(false, 3, References::Zeros)),
+        ("background", setup(false, 3, References::Background { frequencies: [0.3, 0.2, 0.2, 0.3] })),
+        ("some soft references", soft),
+        ("both strands", turned),
+        ("reveal-cancel", reveal),
+    ] {
+        let (found, expected) = (score(&lonely(&all)), score(&all));
+        assert_close(&found.contributions[0], &expected.contributions[0], 1e-13, name);
+        assert_close(&found.per_reference[0], &expected.per_reference[0], 1e-13, name);
+        assert!(found.completeness.iter().all(|c| *c <= 1e-12), "{name}: {:?}", found.completeness);
     }
 }

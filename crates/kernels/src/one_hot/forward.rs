@@ -80,7 +80,7 @@ impl<T: Real> OneHotConv<T> {
 
     /// From now on only the output positions in `outputs` are computed; others are not touched.
     pub fn narrow(&mut self, outputs: Range<usize>) {
-        self.line.live = outputs.start..outputs.end.min(self.line.output);
+        self.line.narrow(outputs);
     }
 
     /// Convolves one lane of codes to `[output, out_channels]`.

@@ -2,10 +2,12 @@
 //!
 //! Code `c` below [`LETTERS`] stands for a one in channel `c` and zeros in the others, [`NO_LETTER`] for zeros in all of
 //! them. Sums then have one term per tap instead of four, the terms are weights as they are, and neighbouring taps
-//! can be added up beforehand.
+//! can be added up beforehand (`forward`). Backward, the letters say which multipliers can matter (`adjoint`).
 
+mod adjoint;
 mod forward;
 
+pub use adjoint::OneHotAdjoint;
 pub use forward::OneHotConv;
 
 use crate::ConvGeometry;
@@ -45,6 +47,13 @@ impl Line {
             pad: g.pad[a],
         };
         (g.in_channels == LETTERS && g.groups == 1 && g.dilation[a] == 1 && line.kernel > 0).then_some(line)
+    }
+}
+
+impl Line {
+    fn narrow(&mut self, outputs: Range<usize>) {
+        let end = outputs.end.min(self.output);
+        self.live = outputs.start.min(end)..end;
     }
 }
 
