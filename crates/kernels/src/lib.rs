@@ -7,7 +7,8 @@
 //! # Promises
 //! * Within one instruction set the value of an output element depends on the inputs it is made of, never on
 //!   the row block, register tile or remainder path that computed it, nor on the other lanes or rows. (Convolutions
-//!   to very few channels cut long sums differently for neighbouring positions; they too are fixed by position.)
+//!   to very few channels cut long sums differently for neighbouring positions, and those in fewer products
+//!   (Winograd) round each position of a tile differently; they too are fixed by position and shape.)
 //! * Every kernel has a plain float64 loop in [`oracle`] that it is tested against.
 //! * Linear kernels come with their adjoint: `<A x, m> = <x, A' m>`.
 

@@ -8,6 +8,8 @@ use deeplift_simd::{AlignedVec, Real, Segment};
 pub struct Scratch<T: Real> {
     /// Zero-padded copies of the activations at the border.
     pub(crate) padded: AlignedVec<T>,
+    /// Transformed activations of one row block.
+    pub(crate) transformed: AlignedVec<T>,
     /// Sums over the blocks of a long sum so far.
     pub(crate) sums: AlignedVec<T>,
     /// Activations split into bf16.
@@ -31,6 +33,7 @@ impl<T: Real> Default for Scratch<T> {
     fn default() -> Self {
         Self {
             padded: AlignedVec::default(),
+            transformed: AlignedVec::default(),
             sums: AlignedVec::default(),
             planes: AlignedVec::default(),
             left: AlignedVec::default(),

@@ -1,30 +1,42 @@
-//! Convolutions against the oracle, their adjoint, and their reproducibility.
+//! Convolutions by direct sums against the oracle, their adjoint, and their reproducibility; what all variants share.
 
 mod common;
 
 use common::{assert_close, inner, noise, wide};
-use deeplift_kernels::{oracle, ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch};
+use deeplift_kernels::{oracle, ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Scratch, Variant};
 use deeplift_simd::{Isa, Real};
 use proptest::prelude::*;
 
 fn forward<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], b: &[T], isa: Isa) -> Vec<T> {
     let mut y = vec![T::from_f64(f64::NAN); g.output_len()];
     let epilogue = Epilogue::Store { out: &mut y };
-    PackedConv::new(g.clone(), w, b, isa).forward(x, epilogue, &mut Scratch::default());
+    PackedConv::with_variant(g.clone(), w, b, isa, Variant::Direct).forward(
+        x,
+        epilogue,
+        &mut Scratch::default(),
+    );
     y
 }
 
 fn adjoint<T: Real>(g: &ConvGeometry, my: &[T], w: &[T], isa: Isa) -> Vec<T> {
     let mut mx = vec![T::from_f64(f64::NAN); g.input_len()];
     let epilogue = Epilogue::Store { out: &mut mx };
-    PackedConvAdjoint::new(g.clone(), w, isa).apply(my, epilogue, &mut Scratch::default());
+    PackedConvAdjoint::with_variant(g.clone(), w, &[], isa, Variant::Direct).apply(
+        my,
+        epilogue,
+        &mut Scratch::default(),
+    );
     mx
 }
 
 fn transposed<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], b: &[T], isa: Isa) -> Vec<T> {
     let mut y = vec![T::from_f64(f64::NAN); g.input_len()];
     let epilogue = Epilogue::Store { out: &mut y };
-    PackedConvAdjoint::with_bias(g.clone(), w, b, isa).apply(x, epilogue, &mut Scratch::default());
+    PackedConvAdjoint::with_variant(g.clone(), w, b, isa, Variant::Direct).apply(
+        x,
+        epilogue,
+        &mut Scratch::default(),
+    );
     y
 }
 
@@ -229,7 +241,7 @@ fn a_used_scratch_changes_nothing() {
         ] {
             let (x, w) = (noise::<f32>(g.input_len(), 1), noise::<f32>(g.weights_len(), 2));
             let mut y = vec![0.0; g.output_len()];
-            PackedConv::new(g.clone(), &w, &[], isa).forward(
+            PackedConv::with_variant(g.clone(), &w, &[], isa, Variant::Direct).forward(
                 &x,
                 Epilogue::Store { out: &mut y },
                 &mut scratch,
@@ -241,15 +253,16 @@ fn a_used_scratch_changes_nothing() {
 
 #[test]
 fn every_epilogue_does_what_it_says() {
-    // 70 channels: two full panels and a remainder; depthwise takes the other path.
-    for groups in [1, 70] {
+    // 70 channels: two full panels and a remainder.
+    for (groups, variant) in [(1, Variant::Direct), (1, Variant::Winograd), (70, Variant::Fastest)] {
         let g = line((31, 31), (3, 1, 1, 1), (70, 70, groups));
         let (x, w, b) = (noise(g.input_len(), 1), noise(g.weights_len(), 2), noise(70, 3));
         let (before, ratio) = (noise::<f32>(g.output_len(), 4), noise::<f32>(g.output_len(), 5));
         for isa in Isa::available() {
-            let acc = forward(&g, &x, &w, &b, isa);
-            let conv = PackedConv::new(g.clone(), &w, &b, isa);
+            let conv = PackedConv::with_variant(g.clone(), &w, &b, isa, variant);
             let mut scratch = Scratch::default();
+            let mut acc = vec![0.0; before.len()];
+            conv.forward(&x, Epilogue::Store { out: &mut acc }, &mut scratch);
             let each = |f: &dyn Fn(usize) -> f32| (0..acc.len()).map(f).collect::<Vec<f32>>();
 
             let mut out = before.clone();

@@ -21,6 +21,7 @@ use super::axis::Axis;
 use crate::{Epilogue, Scratch};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of activations in one row block: a quarter of the smallest L2 in use (1 MiB), beside a panel and what the
 /// epilogue reads and writes.
@@ -56,7 +57,8 @@ pub(super) struct Correlation<T: Real> {
     /// Taps along the last axis that a row reads.
     reach: usize,
     /// `[group][panel][k][columns]`, `k` over taps and source channels; the last panel may be half as wide.
-    panels: AlignedVec<T>,
+    /// Shared by maps that differ in the outputs they compute.
+    panels: Arc<AlignedVec<T>>,
     /// `[group][columns of all panels]`.
     bias: AlignedVec<T>,
 }
@@ -84,12 +86,12 @@ impl<T: Real> Correlation<T> {
             outs,
             joined,
             reach,
-            panels: AlignedVec::default(),
+            panels: Arc::default(),
             bias: AlignedVec::default(),
         };
         let width = packed.width();
         let depth = packed.depth();
-        packed.panels = AlignedVec::zeroed(groups * depth * width);
+        let mut panels = AlignedVec::zeroed(groups * depth * width);
         for group in 0..groups {
             for column in 0..joined * outs {
                 let (shift, out) = (column / outs * packed.axes[2].from_step, column % outs);
@@ -106,10 +108,11 @@ impl<T: Real> Correlation<T> {
                         kernel[original] = packed.axes[axis].taps[taps[axis]];
                     }
                     let at = packed.panel_index(group, column, k);
-                    packed.panels[at] = weight(group, channel, out, kernel);
+                    panels[at] = weight(group, channel, out, kernel);
                 }
             }
         }
+        packed.panels = panels.into();
         if !bias.is_empty() {
             packed.bias = AlignedVec::zeroed(groups * width);
             for group in 0..groups {

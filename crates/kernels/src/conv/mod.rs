@@ -1,12 +1,14 @@
 //! Convolution of channels-last activations, and its adjoint.
 //!
-//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), on request
-//! as products in bf16 (`reduced`), or, with one channel per group, channel by channel (`depthwise`).
+//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), of one
+//! dimension in fewer products where that pays (`winograd`), on request as products in bf16 (`reduced`), or, with one
+//! channel per group, channel by channel (`depthwise`).
 
 mod axis;
 pub(crate) mod correlate;
 mod depthwise;
 mod reduced;
+mod winograd;
 
 use crate::{Epilogue, Reduced, Scratch, Work};
 use axis::Axis;
@@ -15,6 +17,7 @@ use deeplift_simd::{Isa, Real};
 use depthwise::Depthwise;
 use reduced::ReducedCorrelation;
 use std::ops::Range;
+use winograd::Winograd;
 
 /// Shapes of a convolution over three spatial axes (leading ones for fewer), channels-last.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,12 +119,17 @@ pub enum Variant {
     Fastest,
     /// In products of bf16 where that is expected to be faster.
     Reduced(Reduced),
+    /// By direct sums: for tests and measurements.
+    Direct,
+    /// By Winograd's algorithm where the shapes allow it, even if slower: for tests and measurements.
+    Winograd,
 }
 
 /// The ways to compute one map.
 #[derive(Clone, Debug)]
 enum Packed<T: Real> {
     Matrix(Correlation<T>),
+    Winograd(Box<Winograd<T>>),
     Reduced(Box<ReducedCorrelation<T>>),
     Depthwise(Depthwise<T>),
 }
@@ -136,24 +144,37 @@ impl<T: Real> Packed<T> {
         isa: Isa,
         variant: Variant,
     ) -> Self {
-        let reduced = match variant {
-            Variant::Reduced(how) => ReducedCorrelation::new(&axes, sizes, &weight, bias, isa, how),
-            Variant::Fastest => None,
-        };
-        match reduced {
-            Some(packed) => Packed::Reduced(Box::new(packed)),
-            None => Packed::Matrix(Correlation::new(axes, sizes, weight, bias, isa)),
+        if let Variant::Reduced(how) = variant {
+            if let Some(packed) = ReducedCorrelation::new(&axes, sizes, &weight, bias, isa, how) {
+                return Packed::Reduced(Box::new(packed));
+            }
         }
+        if variant != Variant::Direct {
+            let forced = variant == Variant::Winograd;
+            if let Some(packed) = Winograd::new(&axes, sizes, &weight, bias, isa, forced) {
+                return Packed::Winograd(Box::new(packed));
+            }
+        }
+        Packed::Matrix(Correlation::new(axes, sizes, weight, bias, isa))
     }
 
     fn is_reduced(&self) -> bool {
         matches!(self, Packed::Reduced(_))
     }
 
+    /// Bound on the growth of rounding errors over those of the direct sum.
+    fn amplification(&self) -> f64 {
+        match self {
+            Packed::Winograd(packed) => packed.amplification(),
+            Packed::Matrix(_) | Packed::Reduced(_) | Packed::Depthwise(_) => 1.0,
+        }
+    }
+
     /// Narrows the map along the only axis of a line.
-    fn narrow(&mut self, axis: usize, narrow: impl FnOnce(&mut Axis)) {
+    fn narrow(&mut self, axis: usize, narrow: impl Fn(&mut Axis)) {
         match self {
             Packed::Matrix(packed) => narrow(packed.last_axis()),
+            Packed::Winograd(packed) => packed.narrow(narrow),
             Packed::Reduced(packed) => packed.narrow(narrow),
             Packed::Depthwise(packed) => narrow(packed.axis(axis)),
         }
@@ -162,6 +183,7 @@ impl<T: Real> Packed<T> {
     fn work(&self) -> Work {
         match self {
             Packed::Matrix(packed) => packed.work(),
+            Packed::Winograd(packed) => packed.work(),
             Packed::Reduced(packed) => packed.work(),
             Packed::Depthwise(packed) => packed.work(),
         }
@@ -170,6 +192,7 @@ impl<T: Real> Packed<T> {
     fn apply(&self, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         match self {
             Packed::Matrix(packed) => packed.apply(x, epilogue, scratch),
+            Packed::Winograd(packed) => packed.apply(x, epilogue, scratch),
             Packed::Reduced(packed) => packed.apply(x, epilogue, scratch),
             Packed::Depthwise(packed) => packed.apply(x, epilogue),
         }
@@ -225,6 +248,12 @@ impl<T: Real> PackedConv<T> {
     /// The shapes given to [`PackedConv::new`].
     pub fn geometry(&self) -> &ConvGeometry {
         &self.geometry
+    }
+
+    /// Bound on how much larger rounding errors are than those of direct sums, for values of equal magnitude.
+    #[doc(hidden)]
+    pub fn amplification(&self) -> f64 {
+        self.packed.amplification()
     }
 
     /// From now on only the output positions in `outputs` are computed; others are not touched. False, and nothing
@@ -315,6 +344,12 @@ impl<T: Real> PackedConvAdjoint<T> {
         }
         let live = 0..geometry.output_len();
         Self { geometry, phases, live }
+    }
+
+    /// Bound on how much larger rounding errors are than those of direct sums, for values of equal magnitude.
+    #[doc(hidden)]
+    pub fn amplification(&self) -> f64 {
+        self.phases.iter().map(Packed::amplification).fold(1.0, f64::max)
     }
 
     /// From now on multipliers of outputs outside of `outputs` count as zero, and only those of inputs in `inputs` are

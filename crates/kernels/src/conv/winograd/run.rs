@@ -1,0 +1,251 @@
+//! One lane: blocks of rows are transformed, multiplied and transformed back.
+//!
+//! # Cache
+//! Transformed inputs of a block stay in L2. The panels of weights are outermost, so that each is read from L3 once per
+//! block; the sums of all points of one tile stay in L1.
+
+use super::points;
+use super::scheme::Scheme;
+use super::Winograd;
+use crate::{Epilogue, Scratch};
+use deeplift_simd::{Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+use std::array::from_fn;
+use std::ops::Range;
+
+/// Bytes of transformed inputs in one block: a quarter of the smallest L2 in use (1 MiB), beside panels and what the
+/// epilogue reads and writes.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Rows that the later segments of a block read beyond its own.
+pub(super) fn halo(scheme: Scheme, taps: usize, step: usize) -> usize {
+    (scheme.segments(taps) - 1) * scheme.shift() * step
+}
+
+/// Elements between the values of two points, and, times the points, of two rows: an odd number of cache lines, so that
+/// the rows of a tile spread over the sets of the L1 cache.
+fn stride<T: Real>(ins: usize) -> usize {
+    let line = 64 / size_of::<T>();
+    (ins.div_ceil(line) | 1) * line
+}
+
+/// Number of blocks that the rows are cut into.
+pub(super) fn blocks<T: Real>(scheme: Scheme, rows: usize, ins: usize, isa: Isa) -> usize {
+    let most = BLOCK_BYTES / (scheme.points * stride::<T>(ins) * size_of::<T>()) / isa.tile_rows();
+    rows.div_ceil(isa.tile_rows()).div_ceil(most.max(1))
+}
+
+/// Computes the rows of one lane.
+pub(super) fn run<T: Real>(
+    packed: &Winograd<T>,
+    x: &[T],
+    epilogue: &mut Epilogue<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    match (packed.scheme.points, packed.scheme.outputs) {
+        (4, 2) => packed.isa.run(Run::<_, 4, 2> { packed, x, epilogue, scratch }),
+        (5, 3) => packed.isa.run(Run::<_, 5, 3> { packed, x, epilogue, scratch }),
+        (6, 4) => packed.isa.run(Run::<_, 6, 4> { packed, x, epilogue, scratch }),
+        (7, 4) => packed.isa.run(Run::<_, 7, 4> { packed, x, epilogue, scratch }),
+        _ => unreachable!("all schemes are listed"),
+    }
+}
+
+/// One lane by F(M, N - M + 1).
+struct Run<'r, 'e, T: Real, const N: usize, const M: usize> {
+    packed: &'r Winograd<T>,
+    x: &'r [T],
+    epilogue: &'r mut Epilogue<'e, T>,
+    scratch: &'r mut Scratch<T>,
+}
+
+impl<T: Real, const N: usize, const M: usize> Kernel for Run<'_, '_, T, N, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // The lanes of a vector, which half a tile is wide.
+        match const { S::ISA.tile_columns::<T>() / 2 } {
+            16 => self.blocks::<S, 16, 32>(simd),
+            8 => self.blocks::<S, 8, 16>(simd),
+            4 => self.blocks::<S, 4, 8>(simd),
+            _ => self.blocks::<S, 2, 4>(simd),
+        }
+    }
+}
+
+impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
+    #[inline(always)]
+    fn blocks<S: Simd, const LANES: usize, const COLUMNS: usize>(self, simd: S) {
+        let Run { packed, x, epilogue, scratch } = self;
+        let (rows, width) = (packed.tiling.rows, packed.bias.len());
+        let row_len = N * stride::<T>(packed.ins);
+        let halo = halo(packed.scheme, packed.axis.taps.len(), packed.tiling.step);
+        let tiles = rows.div_ceil(S::ISA.tile_rows());
+        let blocks = blocks::<T>(packed.scheme, rows, packed.ins, S::ISA);
+        // Tiles of almost equal size: one more row costs less than another tile of one row.
+        let bound = |tile: usize| tile * rows / tiles;
+        let mut products: [Tile<T>; N] = from_fn(|_| Tile::default());
+        for block in 0..blocks {
+            let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
+            let (start, end) = (bound(tiles.start), bound(tiles.end) + halo);
+            scratch.transformed.resize_at_least((end - start) * row_len);
+            let transformed = &mut scratch.transformed[..(end - start) * row_len];
+            packed.transform::<S, N, LANES>(simd, start..end, x, transformed);
+            for first in (0..width).step_by(S::ISA.tile_columns::<T>()) {
+                for tile in tiles.clone() {
+                    let rows = bound(tile)..bound(tile + 1);
+                    let at = (rows.start - start) * row_len;
+                    let segments = &mut scratch.segments;
+                    packed.multiply(simd, first, rows.len(), at, transformed, segments, &mut products);
+                    if width - first >= COLUMNS {
+                        packed.finish::<S, N, M, LANES, COLUMNS>(
+                            simd, first, COLUMNS, rows, &products, epilogue,
+                        );
+                    } else {
+                        packed
+                            .finish::<S, N, M, LANES, COLUMNS>(simd, first, LANES, rows, &products, epilogue);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `f` for each lane.
+#[inline(always)]
+fn lanes<T: Real, const N: usize, const M: usize, const LANES: usize>(
+    x: &[[T; LANES]; N],
+    f: impl Fn([T; N]) -> [T; M],
+) -> [[T; LANES]; M] {
+    let mut y = [[T::ZERO; LANES]; M];
+    for lane in 0..LANES {
+        let values = f(from_fn(|n| x[n][lane]));
+        for m in 0..M {
+            y[m][lane] = values[m];
+        }
+    }
+    y
+}
+
+/// `LANES` values from `at` on.
+#[inline(always)]
+fn load<T: Real, const LANES: usize>(from: &[T], at: usize) -> [T; LANES] {
+    *from[at..].first_chunk().expect("vectors end inside")
+}
+
+impl<T: Real> Winograd<T> {
+    /// Transforms the inputs of rows, to `[row][point][channel]`.
+    #[inline(always)]
+    fn transform<S: Simd, const N: usize, const LANES: usize>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        x: &[T],
+        transformed: &mut [T],
+    ) {
+        let (ins, stride, step) = (self.ins, stride::<T>(self.ins), self.tiling.step);
+        let outputs = self.tiling.first_outputs(rows.start);
+        for (output, to) in outputs.zip(transformed.chunks_exact_mut(N * stride)) {
+            let first = self.axis.from_first + output as isize;
+            let sources: [&[T]; N] = from_fn(|n| {
+                let position = first + (n * step) as isize;
+                let inside = position >= 0 && position < self.axis.from_len as isize;
+                if inside {
+                    &x[position as usize * ins..][..ins]
+                } else {
+                    &self.zeros[..ins]
+                }
+            });
+            for at in (0..ins).step_by(LANES) {
+                // The last vector overlaps the one before.
+                let at = at.min(ins - LANES);
+                let values: [[T; LANES]; N] = from_fn(|n| load(sources[n], at));
+                let values = lanes(
+                    &values,
+                    #[inline(always)]
+                    |x| points::input(simd, x),
+                );
+                for (n, values) in values.iter().enumerate() {
+                    to[n * stride + at..][..LANES].copy_from_slice(values);
+                }
+            }
+        }
+    }
+
+    /// Multiplies the `rows` rows that start at `at` with the panels of all points that start at column `first`.
+    #[inline(always)]
+    fn multiply<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        rows: usize,
+        at: usize,
+        transformed: &[T],
+        segments: &mut Vec<Segment>,
+        products: &mut [Tile<T>; N],
+    ) {
+        let (ins, stride, depth) = (self.ins, stride::<T>(self.ins), self.depth());
+        let columns = S::ISA.tile_columns::<T>().min(self.bias.len() - first);
+        let panels = &self.panels[first * N * depth..][..N * depth * columns];
+        let shift = self.scheme.shift() * self.tiling.step * N * stride;
+        for (point, (tile, panel)) in
+            products.iter_mut().zip(panels.chunks_exact(depth * columns)).enumerate()
+        {
+            segments.clear();
+            for segment in 0..depth / ins {
+                let start = at + point * stride + segment * shift;
+                segments.push(Segment {
+                    source: 0,
+                    start,
+                    stride: N * stride,
+                    len: ins,
+                    weight: segment * ins,
+                });
+            }
+            let weights = Weights { panel, bias: &[], columns };
+            simd.tile(rows, segments, [transformed, &[]], weights, tile);
+        }
+    }
+
+    /// Transforms the sums of rows to outputs and hands them to the epilogue.
+    #[inline(always)]
+    fn finish<S: Simd, const N: usize, const M: usize, const LANES: usize, const COLUMNS: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        columns: usize,
+        rows: Range<usize>,
+        products: &[Tile<T>; N],
+        epilogue: &mut Epilogue<'_, T>,
+    ) {
+        let valid = columns.min(self.outs - first);
+        for (r, output) in (0..rows.len()).zip(self.tiling.first_outputs(rows.start)) {
+            let mut values = [[T::ZERO; COLUMNS]; M];
+            for column in (0..columns).step_by(LANES) {
+                let sums: [[T; LANES]; N] = from_fn(|n| load(products[n].values(), r * columns + column));
+                let results: [[T; LANES]; M] = lanes(
+                    &sums,
+                    #[inline(always)]
+                    |y| points::output(simd, y),
+                );
+                let bias: [T; LANES] = load(&self.bias, first + column);
+                for (values, results) in values.iter_mut().zip(&results) {
+                    let biased: [T; LANES] = from_fn(|lane| results[lane] + bias[lane]);
+                    values[column..][..LANES].copy_from_slice(&biased);
+                }
+            }
+            for (m, values) in values.iter().enumerate() {
+                let output = output + m * self.tiling.step;
+                if output >= self.axis.count {
+                    break;
+                }
+                let at = (self.axis.to_first + output) * self.outs + first;
+                if valid == COLUMNS {
+                    epilogue.apply(at, values);
+                } else {
+                    epilogue.apply(at, &values[..valid]);
+                }
+            }
+        }
+    }
+}
