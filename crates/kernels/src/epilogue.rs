@@ -115,6 +115,36 @@ impl<T: Real> Epilogue<'_, T> {
         }
     }
 
+    /// Brings near what [`Epilogue::apply`] will touch in `len` output elements from `at` on. What other layers wrote
+    /// lies in the last cache by now, and the products of a tile take long enough to fetch it.
+    #[inline(always)]
+    pub(crate) fn prefetch<S: Simd>(&self, simd: S, at: usize, len: usize) {
+        let near = |slice: &[T]| simd.prefetch(&slice[at..at + len]);
+        match self {
+            Epilogue::Store { out } | Epilogue::Add { out } => near(out),
+            Epilogue::Relu { out, pre, base } => {
+                near(out);
+                pre.iter().for_each(|pre| near(pre));
+                base.iter().for_each(|base| near(base));
+            }
+            Epilogue::ReluRatio { out, base, ratio, actual } => {
+                near(out);
+                near(ratio);
+                near(actual);
+                base.iter().for_each(|base| near(base));
+            }
+            Epilogue::Scale { out, ratio } => {
+                near(out);
+                near(ratio);
+            }
+            Epilogue::AddThenScale { out, ratio, scaled } => {
+                near(out);
+                near(ratio);
+                near(scaled);
+            }
+        }
+    }
+
     /// Applies the epilogue to the consecutive output elements that start at `at`.
     #[inline(always)]
     pub(crate) fn apply(&mut self, at: usize, acc: &[T]) {

@@ -26,6 +26,10 @@ pub trait Simd: sealed::Token + Copy {
     /// `a * b + c`, fused where the set has it.
     fn fma<T: Real>(self, a: T, b: T, c: T) -> T;
 
+    /// Asks for these values to be brought near (to the second-level cache), where the set has an instruction for it.
+    #[inline(always)]
+    fn prefetch<T: Real>(self, _values: &[T]) {}
+
     /// Multiplies a few rows with a panel of packed weights, in registers; see [`Tile`].
     ///
     /// Row `r` of the result is `sum over segments s and k < s.len of a[k] * w[s.weight + k]`, plus the bias,
@@ -94,6 +98,10 @@ impl Simd for Portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{dots, sealed, tile, DotTile, Isa, Kernel, Real, Segment, Simd, Tile, Weights, DOT_ROWS};
+    use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T1};
+
+    /// Bytes.
+    const CACHE_LINE: usize = 64;
 
     macro_rules! token {
         ($name:ident, $isa:expr, $features:literal, $tile:ident, $dots:ident, $doc:literal) => {
@@ -127,6 +135,16 @@ mod x86 {
                 #[inline(always)]
                 fn fma<T: Real>(self, a: T, b: T, c: T) -> T {
                     a.mul_add(b, c)
+                }
+
+                #[inline(always)]
+                fn prefetch<T: Real>(self, values: &[T]) {
+                    for line in (0..size_of_val(values)).step_by(CACHE_LINE) {
+                        let at = values.as_ptr().wrapping_byte_add(line);
+                        // SAFETY: a prefetch of any address neither faults nor changes what a program sees; all x86-64
+                        // processors have the instruction.
+                        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+                    }
                 }
 
                 #[inline(always)]

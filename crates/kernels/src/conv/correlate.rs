@@ -275,10 +275,13 @@ impl<T: Real> Correlation<T> {
             let weights = Weights { panel, bias, columns };
             for job in &scratch.jobs {
                 let segments = &scratch.segments[job.first..job.end];
-                simd.tile(job.rows, segments, [x, &scratch.padded], weights, tile);
                 let valid = columns.min(used - first);
                 let to = job.to + group * self.outs + first;
                 let full_rows = if job.last_columns == used { job.rows } else { job.rows - 1 };
+                for row in 0..full_rows {
+                    epilogue.prefetch(simd, to + row * row_step, valid);
+                }
+                simd.tile(job.rows, segments, [x, &scratch.padded], weights, tile);
                 epilogue.apply_rows::<S>(to, row_step, full_rows, valid, columns, tile.values());
                 if full_rows < job.rows {
                     let rest = &tile.values()[full_rows * columns..][..job.last_columns];

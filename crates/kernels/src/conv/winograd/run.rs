@@ -96,6 +96,7 @@ impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
                     let rows = bound(tile)..bound(tile + 1);
                     let at = (rows.start - start) * row_len;
                     let segments = &mut scratch.segments;
+                    packed.prefetch::<S, M>(simd, first, rows.clone(), epilogue);
                     packed.multiply(simd, first, rows.len(), at, transformed, segments, &mut products);
                     if width - first >= COLUMNS {
                         packed.finish::<S, N, M, LANES, COLUMNS>(
@@ -207,6 +208,30 @@ impl<T: Real> Winograd<T> {
         }
     }
 
+    /// Position in the destination of output `m` of the row whose first output is `first`, if it exists.
+    #[inline(always)]
+    fn position(&self, first: usize, m: usize) -> Option<usize> {
+        let output = first + m * self.tiling.step;
+        (output < self.axis.count).then_some(self.axis.to_first + output)
+    }
+
+    /// Brings near what the epilogue touches for the columns from `first` on.
+    #[inline(always)]
+    fn prefetch<S: Simd, const M: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        rows: Range<usize>,
+        epilogue: &Epilogue<'_, T>,
+    ) {
+        let columns = S::ISA.tile_columns::<T>().min(self.outs - first);
+        for (_, output) in rows.clone().zip(self.tiling.first_outputs(rows.start)) {
+            for position in (0..M).filter_map(|m| self.position(output, m)) {
+                epilogue.prefetch(simd, position * self.outs + first, columns);
+            }
+        }
+    }
+
     /// Transforms the sums of rows to outputs and hands them to the epilogue.
     #[inline(always)]
     fn finish<S: Simd, const N: usize, const M: usize, const LANES: usize, const COLUMNS: usize>(
@@ -235,11 +260,8 @@ impl<T: Real> Winograd<T> {
                 }
             }
             for (m, values) in values.iter().enumerate() {
-                let output = output + m * self.tiling.step;
-                if output >= self.axis.count {
-                    break;
-                }
-                let at = (self.axis.to_first + output) * self.outs + first;
+                let Some(position) = self.position(output, m) else { break };
+                let at = position * self.outs + first;
                 if valid == COLUMNS {
                     epilogue.apply(at, values);
                 } else {
