@@ -1,11 +1,11 @@
 // Writes docs/performance/README.md from the newest complete records of bench:peers, one per instruction set.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { markdownTable } from '../table.mjs'
+import { records } from './record.mjs'
 import { checkRows, isComplete, ratioRows, threadRows, timeRows } from './report.mjs'
 
-const RECORDS = fileURLToPath(new URL('../record', import.meta.url))
 const DOCS = fileURLToPath(new URL('../../docs/performance', import.meta.url))
 const OTHER_PAGES = {
   'scaling.md': 'how cost grows with references, length, batch, channels, width and threads',
@@ -13,26 +13,21 @@ const OTHER_PAGES = {
 }
 
 export function writePage() {
-  const records = newestRecords()
-  if (records.length === 0) throw new Error('no complete record: run npm run bench:peers')
+  const complete = newestRecords()
+  if (complete.length === 0) throw new Error('no complete record: run npm run bench:peers')
   mkdirSync(DOCS, { recursive: true })
-  writeFileSync(join(DOCS, 'README.md'), page(records))
+  writeFileSync(join(DOCS, 'README.md'), page(complete))
 }
 
-/** As they are: the best instruction set of the machine before those that were asked for. */
+/** The best instruction set of the machine before those that were asked for. */
 function newestRecords() {
   const newest = new Map()
-  const names = existsSync(RECORDS)
-    ? readdirSync(RECORDS).filter((name) => /^peers-.*\.json$/.test(name))
-    : []
-  for (const name of names.sort()) {
-    const record = JSON.parse(readFileSync(join(RECORDS, name), 'utf8'))
+  for (const { name, record } of records())
     if (isComplete(record)) newest.set(record.isa ?? '', { ...record, file: name })
-  }
   return [...newest].sort(([a], [b]) => a.localeCompare(b)).map(([, record]) => record)
 }
 
-function page(records) {
+function page(complete) {
   const links = Object.entries(OTHER_PAGES)
     .filter(([name]) => existsSync(join(DOCS, name)))
     .map(([name, what]) => `- [${name.replace('.md', '')}](${name}): ${what}`)
@@ -46,7 +41,7 @@ function page(records) {
     'Weights are random, as published networks have no agreed ones: about half of all rectifiers are on. In trained ' +
       'networks fewer are, and code that skips zeros gains more there than here.',
     links.join('\n'),
-    ...records.map(section),
+    ...complete.map(section),
     'This page is written by `npm run bench:peers`.',
   ]
     .filter((part) => part !== '')

@@ -1,7 +1,4 @@
 // Times contribution scores beside the peers that compute the same: see README.md.
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fail, wholeNumber } from '../arguments.mjs'
 import { machine } from '../machine.mjs'
@@ -10,6 +7,7 @@ import { alignedTable } from '../table.mjs'
 import { compare } from './compare.mjs'
 import { python, versions } from './environment.mjs'
 import { writePage } from './page.mjs'
+import { named, resumed, save } from './record.mjs'
 import { checkRows, isComplete, ratioRows, timeRows } from './report.mjs'
 import { ISAS, PEERS } from './sides.mjs'
 
@@ -21,6 +19,7 @@ const HELP = `npm run bench:peers -- [options] [name of a network]...
 --peers a,b      of ${METHODS.join(', ')}; default: all; with --quick tangermeme and captum
 --isa ${ISAS.join('|')}       keep everyone to this instruction set
 --quick          fewer rounds, peers and threads, and no peers as installed
+--resume         add to the newest record, if all but networks and threads is as it was there
 --json           print the record instead of the table
 --list           print the names of the networks
 
@@ -34,6 +33,7 @@ const { values: options, positionals } = parseArgs({
     peers: { type: 'string' },
     isa: { type: 'string' },
     quick: { type: 'boolean' },
+    resume: { type: 'boolean' },
     json: { type: 'boolean' },
     list: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -61,28 +61,28 @@ const settings = {
   seconds: quick ? 0.3 : 0.6,
   withDefault: !quick,
 }
-const record = {
+const { interpreter: _, ...conditions } = settings
+const fresh = {
   date: new Date().toISOString(),
   ...machine(),
   peers: versions(interpreter),
-  ...settings,
+  ...conditions,
   measured: [],
 }
-delete record.interpreter
-const folder = fileURLToPath(new URL('../record', import.meta.url))
-const file = join(folder, `peers-${record.date.slice(0, 16).replace(':', '-')}.json`)
-mkdirSync(folder, { recursive: true })
+const target = options.resume ? resumed(fresh) : named(fresh)
+const { record } = target
 for (const network of NETWORKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)))
   for (const threads of threadCounts) {
+    if (record.measured.some((each) => each.network === network.name && each.threads === threads)) continue
     const log = (text) => console.error(`${network.name}, threads: ${threads}: ${text}`)
     record.measured.push(await compare(network, { ...settings, threads, log }))
     // After each network, so that an interrupted run leaves what it has.
-    writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`)
+    save(target)
   }
 const tables = [timeRows, ratioRows, checkRows].map((rows) => alignedTable(rows(record)))
 console.log(options.json ? JSON.stringify(record, null, 2) : tables.join('\n\n'))
 if (isComplete(record)) writePage()
-console.error(`\nRecord: ${file}`)
+console.error(`\nRecord: ${target.name}`)
 
 function oneOf(allowed, value) {
   if (!allowed.includes(value)) fail(`expected ${allowed.join(', ')}; found ${JSON.stringify(value)}`)
