@@ -46,11 +46,8 @@ if (isa !== undefined) oneOf(ISAS, isa)
 const threadCounts = (options.threads ?? (quick ? '1' : '1,2')).split(',').map(wholeNumber)
 const methods = (options.peers ?? (quick ? 'tangermeme,captum' : METHODS.join())).split(',')
 for (const method of methods) oneOf(METHODS, method)
-for (const name of positionals)
-  oneOf(
-    NETWORKS.map(({ name }) => name),
-    name,
-  )
+const names = NETWORKS.map(({ name }) => name)
+for (const name of positionals) oneOf(names, name)
 
 const interpreter = python()
 const settings = {
@@ -76,6 +73,9 @@ for (const network of NETWORKS.filter(({ name }) => positionals.length === 0 || 
     if (record.measured.some((each) => each.network === network.name && each.threads === threads)) continue
     const log = (text) => console.error(`${network.name}, threads: ${threads}: ${text}`)
     record.measured.push(await compare(network, { ...settings, threads, log }))
+    record.measured.sort(
+      (a, b) => names.indexOf(a.network) - names.indexOf(b.network) || a.threads - b.threads,
+    )
     // After each network, so that an interrupted run leaves what it has.
     save(target)
   }
