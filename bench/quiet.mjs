@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs'
 
 /** Of /proc: `USER_HZ`, which Linux fixes at 100 towards programs. */
 const TICKS_PER_SECOND = 100
-const FOREIGN_LIMIT = 0.12
+
+/** Cores that others may use while something is timed. */
+export const FOREIGN_LIMIT = 0.12
+
 const TRIES = 3
 
 /**

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fail, wholeNumber } from '../arguments.mjs'
 import { machine } from '../machine.mjs'
+import { FOREIGN_LIMIT } from '../quiet.mjs'
 import { figure } from './figure.mjs'
 import { measureSweep } from './measure.mjs'
 import { page } from './page.mjs'
@@ -41,7 +42,10 @@ for (const sweep of chosen) {
 }
 const record = { date: new Date().toISOString(), ...machine(), rounds, sweeps }
 if (options.json) console.log(JSON.stringify(record, null, 2))
-if (chosen.length === SWEEPS.length) await write(record)
+const foreign = Math.max(...sweeps.flatMap(({ points }) => points.map(({ foreignCores }) => foreignCores)))
+if (foreign > FOREIGN_LIMIT)
+  console.error(`Nothing is written: meanwhile other programs used up to ${foreign.toFixed(2)} cores`)
+else if (chosen.length === SWEEPS.length) await write(record)
 process.exitCode = sweeps.every(({ law }) => law.holds) ? 0 : 1
 
 async function write(record) {
