@@ -1,4 +1,4 @@
-// Runs every test, Rust then TypeScript, and prints `N passed, N failed` over both as the last line.
+// Runs every test, Rust then TypeScript, counts instructions, and prints `N passed, N failed` over all as the last line.
 //
 // Counts are read from what the runners report. A runner that stops without a report (a compile error, a
 // crash, a signal) counts as one failure, so that the sum can never look better than the truth.
@@ -10,13 +10,15 @@ import { dirname, join } from 'node:path'
 
 const cargo = await runCargo()
 const vitest = await runVitest()
-const passed = cargo.passed + vitest.passed
-const failed = cargo.failed + vitest.failed
+const instructions = await runInstructions()
+const passed = cargo.passed + vitest.passed + instructions.passed
+const failed = cargo.failed + vitest.failed + instructions.failed
 
 console.log(`\ncargo:  ${cargo.passed} passed, ${cargo.failed} failed`)
 console.log(
   `vitest: ${vitest.passed} passed, ${vitest.failed} failed${vitest.skipped ? `, ${vitest.skipped} skipped` : ''}`,
 )
+console.log(`instructions: ${instructions.passed} passed, ${instructions.failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 console.log(`${passed} passed, ${failed} failed`)
 
@@ -29,6 +31,12 @@ async function runCargo() {
     failed += Number(match[2])
   }
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
+}
+
+async function runInstructions() {
+  const { code, output } = await run(process.execPath, [join(import.meta.dirname, 'instructions.mjs')])
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [undefined, 0, 1]
+  return { passed: Number(passed), failed: code !== 0 && Number(failed) === 0 ? 1 : Number(failed) }
 }
 
 async function runVitest() {

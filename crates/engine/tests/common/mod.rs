@@ -18,6 +18,7 @@ use deeplift_graph::Result;
 
 pub mod draw;
 pub mod net;
+pub mod published;
 pub mod tensor;
 
 pub use net::*;
