@@ -14,14 +14,17 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const TABLE = fileURLToPath(new URL('instructions.json', import.meta.url))
-/** Share by which a count may exceed the table, and by which it falls below before the table should follow. */
-const TOLERANCE = 0.15
+/**
+ * Share by which a count may exceed the table, and by which it falls below before the table should follow. Plans are made
+ * once, so more is allowed there.
+ */
+const TOLERANCE = { plan: 0.5, sequence: 0.15 }
 const NETWORKS = ['genomics', 'bpnet']
 const SETS = ['scalar', 'avx2']
 /** Sequences that are scored; planning alone is subtracted. */
 const SEQUENCES = 4
 /** What is watched: planning, and one sequence with its references. */
-const KINDS = ['plan', 'sequence']
+const KINDS = Object.keys(TOLERANCE)
 
 const update = process.argv.includes('--update')
 const skipped = reasonToSkip()
@@ -117,10 +120,11 @@ function at(table, path) {
 }
 
 function compare(path, expected, found) {
+  const tolerance = TOLERANCE[path.at(-1)]
   const ratio = found / expected
-  const passed = ratio <= 1 + TOLERANCE
+  const passed = ratio <= 1 + tolerance
   const change = `${ratio >= 1 ? '+' : ''}${(100 * (ratio - 1)).toFixed(1)} %`
-  const verdict = passed ? (ratio < 1 - TOLERANCE ? 'ok, far below: update the table' : 'ok') : 'FAILED'
+  const verdict = passed ? (ratio < 1 - tolerance ? 'ok, far below: update the table' : 'ok') : 'FAILED'
   console.log(
     `${path.join(' ').padEnd(24)} ${(found / 1e6).toFixed(2).padStart(8)} M instructions, ` +
       `expected ${(expected / 1e6).toFixed(2).padStart(8)} M (${change})  ${verdict}`,

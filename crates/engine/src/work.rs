@@ -5,6 +5,7 @@
 //! lies: how often a kernel comes back to it is the business of caches.
 use deeplift_graph::operator::{ClosedForm, Linear, LinearKind, Parts, Pass, Precision};
 use deeplift_graph::rule::{Carry, Rule};
+use deeplift_kernels::one_hot::LETTERS;
 use deeplift_kernels::Work;
 
 use crate::plan::{Kind, Plan, Step};
@@ -147,7 +148,15 @@ impl<T: Precision> Count<'_, T> {
     fn forward(&self) -> Cost {
         let values = self.inputs() + self.output();
         match &self.step.kind {
-            Kind::Linear(l, _) => Cost { values, ..self.linear(l.as_ref(), Pass::Forward) },
+            Kind::Linear(l, _) => match &self.step.one_hot {
+                // As sequences take it; inputs of other numbers are multiplied.
+                Some(letters) => {
+                    let codes = self.plan.tensors.len[self.step.inputs[0]] / LETTERS;
+                    let (work, values) = (letters.work(Pass::Forward), codes + self.output());
+                    Cost { work, dense: l.flops(), values, ..Cost::default() }
+                }
+                None => Cost { values, ..self.linear(l.as_ref(), Pass::Forward) },
+            },
             Kind::ClosedForm(c) => Cost { values, ..self.closed_form(c.as_ref(), Pass::Forward) },
             Kind::Elementwise(..) | Kind::Selection(_) | Kind::Forward(_) => Cost::of_values(values),
         }
@@ -215,7 +224,12 @@ impl<T: Precision> Count<'_, T> {
             Kind::Linear(l, Some(parts)) if tensors.split[self.step.output] => {
                 self.split(l.as_ref(), parts, Pass::Adjoint)
             }
-            Kind::Linear(l, _) => self.linear(l.as_ref(), Pass::Adjoint),
+            Kind::Linear(l, _) => match self.step.one_hot.as_ref().filter(|_| self.step.differences) {
+                Some(letters) => {
+                    Cost { work: letters.work(Pass::Adjoint), dense: l.flops(), ..Cost::default() }
+                }
+                None => self.linear(l.as_ref(), Pass::Adjoint),
+            },
             Kind::ClosedForm(c) => self.closed_form(c.as_ref(), Pass::Adjoint),
             Kind::Elementwise(..) | Kind::Selection(_) | Kind::Forward(_) => Cost::default(),
         };

@@ -284,6 +284,8 @@ pub trait OneHotLinear<T: Real>: Send + Sync {
     /// Adjoint of one lane where the letters of `x` and `x0` differ, which is all that contributions see; everything else
     /// is set to zero. Only called if there is one.
     fn adjoint(&self, my: &[T], x: &[u8], x0: &[u8], mx: &mut [T], scratch: &mut Scratch<T>);
+    /// What one lane executes; the adjoint, if letters differ everywhere.
+    fn work(&self, pass: Pass) -> Work;
 }
 
 /// `y_i = f_i(x_i)`, one lane at a time.

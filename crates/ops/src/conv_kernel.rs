@@ -202,6 +202,13 @@ impl<T: Real> OneHotLinear<T> for OneHot<T> {
         let adjoint = self.adjoint.as_ref().expect("only called if there is one");
         adjoint.apply(my, x, x0, mx, scratch);
     }
+
+    fn work(&self, pass: Pass) -> Work {
+        match (pass, &self.adjoint) {
+            (Pass::Adjoint, Some(adjoint)) => adjoint.work(),
+            _ => self.conv.work(),
+        }
+    }
 }
 
 impl<T: Real> FusedLinear<T> for Kernel<T> {

@@ -8,7 +8,7 @@
 //! Positions are sorted by their pair of letters, so that a few of them share the weights of both.
 
 use super::{weight_at, Line, LETTERS};
-use crate::{ConvGeometry, Scratch};
+use crate::{ConvGeometry, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd, DOT_BLOCK, DOT_ROWS};
 use std::ops::Range;
 
@@ -54,6 +54,15 @@ impl<T: Real> OneHotAdjoint<T> {
     /// From now on multipliers of outputs outside of `outputs` count as zero and are not read.
     pub fn narrow(&mut self, outputs: Range<usize>) {
         self.line.narrow(outputs);
+    }
+
+    /// Counted work of one lane if letters differ everywhere: two dot products per position.
+    pub fn work(&self) -> Work {
+        Work {
+            kernel: "dots where letters differ".into(),
+            flops: 4.0 * (self.line.input * self.depth) as f64,
+            weight_bytes: self.weights.len() * size_of::<T>(),
+        }
     }
 
     /// Maps one lane `[output, out_channels]` to `[input, 4]` where the letters of `x` and `x0` differ; everything else

@@ -9,7 +9,7 @@
 //! positions pass by.
 
 use super::{weight_at, Line, LETTERS, NO_LETTER};
-use crate::{ConvGeometry, Epilogue, Scratch};
+use crate::{ConvGeometry, Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd};
 use std::ops::Range;
 
@@ -81,6 +81,16 @@ impl<T: Real> OneHotConv<T> {
     /// From now on only the output positions in `outputs` are computed; others are not touched.
     pub fn narrow(&mut self, outputs: Range<usize>) {
         self.line.narrow(outputs);
+    }
+
+    /// Counted work of one lane: one addition per column and table, however many products it stands for.
+    pub fn work(&self) -> Work {
+        let additions = self.line.live.len() * self.tables * self.bias.len();
+        Work {
+            kernel: format!("{} tables of {} letters", self.tables, self.taps),
+            flops: additions as f64,
+            weight_bytes: self.rows.len() * size_of::<T>(),
+        }
     }
 
     /// Convolves one lane of codes to `[output, out_channels]`.
