@@ -5,11 +5,13 @@ use deeplift_graph::broadcast::transpose_index;
 use deeplift_graph::operator::{ClosedForm, LinearKind, Members, Precision, Selection};
 use deeplift_graph::wire::Attribute;
 use deeplift_graph::{ensure, Graph, Node, Result, Structure, TensorId};
+use deeplift_kernels::Reduced;
 use deeplift_rules::{maximum, Feed, MaxRule, NearZero, Policy, RuleName};
+use deeplift_simd::amx::TileUnit;
 use deeplift_simd::Real;
 
 use crate::input::{Input, Site};
-use crate::options::{PlanOptions, References, Variants};
+use crate::options::{PlanOptions, Precision as Arithmetic, References, Variants};
 use crate::plan::{Kind, Step, Tensors};
 
 /// Rules that hold for a whole plan.
@@ -96,8 +98,10 @@ pub fn compile<T: Precision>(
         layers: layers.iter().map(|l| l.1).collect(),
         steps: vec![],
         feeds: HashMap::new(),
+        reduced: None,
         warnings: vec![],
     };
+    c.choose_products(options.precision);
     let inputs = c.inputs(inputs, options, layers.is_empty());
     for node in &graph.nodes {
         c.node(node).map_err(|e| e.at(format!("node '{}' ({})", node.name, node.op)))?;
@@ -120,10 +124,29 @@ struct Compiler<'a, T: Real> {
     steps: Vec<Step<T>>,
     /// What feeds each tensor, seen through layout, bias and scale.
     feeds: HashMap<usize, Feed>,
+    /// Products of bf16 in place of floats.
+    reduced: Option<Reduced>,
     warnings: Vec<String>,
 }
 
 impl<T: Precision> Compiler<'_, T> {
+    /// Whether products of bf16 are asked for, and something here multiplies them fast.
+    fn choose_products(&mut self, precision: Arithmetic) {
+        let Some(products) = precision.products() else { return };
+        let name = precision.name();
+        let Some(unit) = TileUnit::active() else {
+            let why = TileUnit::Amx.missing().unwrap_or("DEEPLIFT_AMX is off");
+            self.warnings
+                .push(format!("precision {name} is computed in float32, which is at least as exact: {why}"));
+            return;
+        };
+        if unit == TileUnit::Plain {
+            let text = "DEEPLIFT_AMX=emulate computes the results of AMX in portable code, slowly";
+            self.warnings.push(format!("precision {name}: {text}"));
+        }
+        self.reduced = Some(Reduced::new(products, unit));
+    }
+
     fn tensor(&mut self, id: TensorId, attributed: bool) -> usize {
         let t = &self.graph.tensors[id.0];
         let n = self.tensors.push(&t.name, &t.fact.shape, attributed);
@@ -204,6 +227,10 @@ impl<T: Precision> Compiler<'_, T> {
             self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
         }
         let rule = policy.pick(&node.name, fed);
+        let structure = match (structure, self.reduced) {
+            (Structure::Linear(l), Some(how)) => Structure::Linear(l.reduced(how).unwrap_or(l)),
+            (structure, _) => structure,
+        };
         let (kind, max) = self.kind(structure, rule, attributed)?;
         self.steps.push(Step {
             name: node.name.clone(),

@@ -2,6 +2,7 @@
 use deeplift_graph::operator::LinearKind;
 use deeplift_graph::operator::Precision;
 use deeplift_rules::Feed;
+use deeplift_simd::amx::TileUnit;
 use deeplift_simd::Isa;
 use serde_json::{json, Value};
 
@@ -32,13 +33,16 @@ pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
         .iter()
         .zip(&plan.options.targets)
         .map(|(t, given)| json!({ "tensor": given.tensor, "explained": t.name, "shape": t.shape }));
+    let reduced = plan.options.precision.products().map(|_| plan.options.precision.name());
+    let floats = if size_of::<T>() == 4 { "float32" } else { "float64" };
     json!({
         "inputs": inputs.collect::<Vec<_>>(),
         "scored": scored.collect::<Vec<_>>(),
         "targets": targets.collect::<Vec<_>>(),
         "rule": plan.options.rule,
-        "precision": if size_of::<T>() == 4 { "float32" } else { "float64" },
+        "precision": reduced.unwrap_or(floats),
         "isa": Isa::active().name(),
+        "bf16Unit": reduced.and(TileUnit::active()).map(TileUnit::name),
         "references": plan.references,
         "pairsPerPass": plan.lanes,
         "steps": steps,

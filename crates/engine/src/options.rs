@@ -1,4 +1,5 @@
 //! What a caller asks for, as it crosses the language boundary.
+use deeplift_simd::amx::Products;
 use serde::Deserialize;
 
 /// Everything that fixes a plan.
@@ -175,6 +176,35 @@ pub enum Precision {
     #[default]
     Float32,
     Float64,
+    /// Single precision, but for products in convolutions and dense layers: one of bf16.
+    Bf16,
+    /// The same with three products of bf16 for one.
+    Bf16x3,
+    /// The same with six.
+    Bf16x6,
+}
+
+impl Precision {
+    /// The name as users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Float32 => "float32",
+            Precision::Float64 => "float64",
+            Precision::Bf16 => "bf16",
+            Precision::Bf16x3 => "bf16x3",
+            Precision::Bf16x6 => "bf16x6",
+        }
+    }
+
+    /// Products of bf16 that stand for one of floats.
+    pub fn products(self) -> Option<Products> {
+        match self {
+            Precision::Float32 | Precision::Float64 => None,
+            Precision::Bf16 => Some(Products::One),
+            Precision::Bf16x3 => Some(Products::Three),
+            Precision::Bf16x6 => Some(Products::Six),
+        }
+    }
 }
 
 /// Where the references of one input come from.

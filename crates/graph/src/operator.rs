@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use deeplift_kernels::{Epilogue, Scratch, Work};
+use deeplift_kernels::{Epilogue, Reduced, Scratch, Work};
 use deeplift_simd::Real;
 
 use crate::constant::{Constant, DType, Data};
@@ -238,6 +238,10 @@ pub trait Linear<T: Real>: Send + Sync {
     /// Whether the output is the plain sum of inputs as long as itself, so that their multipliers are its own.
     fn is_plain_sum(&self) -> bool {
         false
+    }
+    /// The operator in products of bf16, in both directions or the one where that pays; none if in neither.
+    fn reduced(&self, _how: Reduced) -> Option<Box<dyn Linear<T>>> {
+        None
     }
     /// Positive and negative parts.
     fn parts(&self) -> Parts<T>;

@@ -5,12 +5,28 @@
 //! sums so far of all rows and columns are kept in the scratch.
 
 use crate::chunks::update_row;
-use crate::{Epilogue, Scratch, Work};
+use crate::reduced::ReducedDense;
+use crate::{Epilogue, Scratch, Variant, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights, SUM_BLOCK};
 
 /// A dense layer with its weights packed.
 #[derive(Clone, Debug)]
 pub struct PackedDense<T: Real> {
+    inputs: usize,
+    outputs: usize,
+    packed: Packed<T>,
+}
+
+/// The two ways to compute one.
+#[derive(Clone, Debug)]
+enum Packed<T: Real> {
+    Matrix(Matrix<T>),
+    Reduced(ReducedDense<T>),
+}
+
+/// Products of the element type.
+#[derive(Clone, Debug)]
+struct Matrix<T: Real> {
     isa: Isa,
     inputs: usize,
     outputs: usize,
@@ -26,9 +42,17 @@ impl<T: Real> PackedDense<T> {
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
     pub fn new(k: usize, n: usize, weights: &[T], bias: &[T], isa: Isa) -> Self {
+        Self::with_variant(k, n, weights, bias, isa, Variant::Fastest)
+    }
+
+    /// Like [`PackedDense::new`], computed in a certain way.
+    ///
+    /// # Panics
+    /// If shapes do not agree or the instruction set is not available.
+    pub fn with_variant(k: usize, n: usize, weights: &[T], bias: &[T], isa: Isa, variant: Variant) -> Self {
         assert_eq!(weights.len(), k * n, "dense: number of weights");
         assert!(bias.is_empty() || bias.len() == n, "dense: {} biases for {n} outputs", bias.len());
-        Self::pack(k, n, |k, column| weights[k * n + column], bias, isa)
+        Self::pack(k, n, |k, column| weights[k * n + column], bias, isa, variant)
     }
 
     /// Packs the adjoint of the layer with the same `weights`, `[k][n]`: `x[m, n]` to `[m, k]`, no bias.
@@ -36,12 +60,77 @@ impl<T: Real> PackedDense<T> {
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
     pub fn transposed(k: usize, n: usize, weights: &[T], isa: Isa) -> Self {
-        assert_eq!(weights.len(), k * n, "dense: number of weights");
-        Self::pack(n, k, |row, column| weights[column * n + row], &[], isa)
+        Self::transposed_with_variant(k, n, weights, isa, Variant::Fastest)
     }
 
-    fn pack(inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> T, bias: &[T], isa: Isa) -> Self {
+    /// Like [`PackedDense::transposed`], computed in a certain way.
+    ///
+    /// # Panics
+    /// If shapes do not agree or the instruction set is not available.
+    pub fn transposed_with_variant(k: usize, n: usize, weights: &[T], isa: Isa, variant: Variant) -> Self {
+        assert_eq!(weights.len(), k * n, "dense: number of weights");
+        Self::pack(n, k, |row, column| weights[column * n + row], &[], isa, variant)
+    }
+
+    fn pack(
+        inputs: usize,
+        outputs: usize,
+        weight: impl Fn(usize, usize) -> T,
+        bias: &[T],
+        isa: Isa,
+        variant: Variant,
+    ) -> Self {
         assert!(isa.is_available(), "dense: this processor has no {isa}");
+        let reduced = match variant {
+            Variant::Reduced(how) => ReducedDense::new(inputs, outputs, &weight, bias, isa, how),
+            _ => None,
+        };
+        let packed = match reduced {
+            Some(packed) => Packed::Reduced(packed),
+            None => Packed::Matrix(Matrix::new(inputs, outputs, weight, bias, isa)),
+        };
+        Self { inputs, outputs, packed }
+    }
+
+    /// Whether products are in bf16.
+    pub fn is_reduced(&self) -> bool {
+        matches!(self.packed, Packed::Reduced(_))
+    }
+
+    /// Values per row of the input.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Values per row of the output.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Counted work of so many rows.
+    pub fn work(&self, rows: usize) -> Work {
+        match &self.packed {
+            Packed::Matrix(packed) => packed.work(rows),
+            Packed::Reduced(packed) => packed.work(rows),
+        }
+    }
+
+    /// Computes `rows` rows; the weights are streamed through the cache once for all of them.
+    ///
+    /// # Panics
+    /// If `x` or a slice of the epilogue has another length.
+    pub fn forward(&self, rows: usize, x: &[T], mut epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        assert_eq!(x.len(), rows * self.inputs, "dense: input of {rows} rows of {}", self.inputs);
+        epilogue.check(rows * self.outputs);
+        match &self.packed {
+            Packed::Matrix(packed) => packed.apply(rows, x, &mut epilogue, scratch),
+            Packed::Reduced(packed) => packed.apply(rows, x, &mut epilogue, scratch),
+        }
+    }
+}
+
+impl<T: Real> Matrix<T> {
+    fn new(inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> T, bias: &[T], isa: Isa) -> Self {
         let full = isa.tile_columns::<T>();
         let width = outputs.next_multiple_of(full / 2);
         let (mut panels, mut padded_bias) = (AlignedVec::zeroed(inputs * width), AlignedVec::zeroed(width));
@@ -64,18 +153,7 @@ impl<T: Real> PackedDense<T> {
         Self { isa, inputs, outputs, panels, bias: padded_bias }
     }
 
-    /// Values per row of the input.
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Values per row of the output.
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Counted work of so many rows.
-    pub fn work(&self, rows: usize) -> Work {
+    fn work(&self, rows: usize) -> Work {
         let width = self.bias.len();
         let vectors = if width < self.isa.tile_columns::<T>() { 1 } else { 2 };
         Work {
@@ -85,22 +163,16 @@ impl<T: Real> PackedDense<T> {
         }
     }
 
-    /// Computes `rows` rows; the weights are streamed through the cache once for all of them.
-    ///
-    /// # Panics
-    /// If `x` or a slice of the epilogue has another length.
-    pub fn forward(&self, rows: usize, x: &[T], mut epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
-        assert_eq!(x.len(), rows * self.inputs, "dense: input of {rows} rows of {}", self.inputs);
-        epilogue.check(rows * self.outputs);
+    fn apply(&self, rows: usize, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         let sums_len = rows * self.bias.len();
         scratch.sums.resize_at_least(sums_len);
         let sums = &mut scratch.sums[..sums_len];
-        self.isa.run(Run { packed: self, rows, x, epilogue: &mut epilogue, sums });
+        self.isa.run(Run { packed: self, rows, x, epilogue, sums });
     }
 }
 
 struct Run<'r, 'e, T: Real> {
-    packed: &'r PackedDense<T>,
+    packed: &'r Matrix<T>,
     rows: usize,
     x: &'r [T],
     epilogue: &'r mut Epilogue<'e, T>,

@@ -14,6 +14,8 @@ pub struct Scratch<T: Real> {
     pub(crate) sums: AlignedVec<T>,
     /// Activations split into bf16.
     pub(crate) planes: AlignedVec<u16>,
+    /// Where the steps of a product of bf16 lie.
+    pub(crate) steps: Vec<usize>,
     /// Left operand of a contraction, in rows.
     pub(crate) left: AlignedVec<T>,
     /// Some columns of the right operand of a contraction.
@@ -36,6 +38,7 @@ impl<T: Real> Default for Scratch<T> {
             transformed: AlignedVec::default(),
             sums: AlignedVec::default(),
             planes: AlignedVec::default(),
+            steps: Vec::new(),
             left: AlignedVec::default(),
             panel: AlignedVec::default(),
             segments: Vec::new(),

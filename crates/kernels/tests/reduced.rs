@@ -4,7 +4,7 @@ mod common;
 
 use common::{noise, wide};
 use deeplift_kernels::{
-    oracle, ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, Reduced, Scratch, Variant,
+    oracle, ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, PackedDense, Reduced, Scratch, Variant,
 };
 use deeplift_simd::amx::{Products, TileUnit};
 use deeplift_simd::Isa;
@@ -327,5 +327,39 @@ fn layers_that_would_mostly_multiply_zeros_stay_in_floats() {
     let depthwise = line((64, 64), (3, 1, 1, 1), (64, 64, 64));
     for g in [one, depthwise] {
         assert_eq!(reduced(&g, Products::One), (false, false), "{g:?}");
+    }
+}
+
+#[test]
+fn dense_layers_agree_with_the_oracle_whatever_the_number_of_rows() {
+    for (rows, k, n) in [(1, 1, 1), (5, 40, 33), (20, 513, 65), (40, 1100, 16), (33, 600, 50)] {
+        let (x, m) = (noise::<f32>(rows * k, 1), noise::<f32>(rows * n, 2));
+        let (w, b) = (noise::<f32>(k * n, 3), noise::<f32>(n, 4));
+        let flipped: Vec<f64> = (0..n * k).map(|i| f64::from(w[(i % k) * n + i / k])).collect();
+        let (wx, wm, ww, wb) = (wide(&x), wide(&m), wide(&w), wide(&b));
+        let sized = |rows, k, n, x: &[f64], w: &[f64], b: &[f64]| {
+            let size = oracle::dense(rows, k, n, &magnitudes(x), &magnitudes(w), &magnitudes(b));
+            (oracle::dense(rows, k, n, x, w, b), size)
+        };
+        let (y, mx) = (sized(rows, k, n, &wx, &ww, &wb), sized(rows, n, k, &wm, &flipped, &[]));
+        for (isa, products, unit) in ways() {
+            let what = format!("{isa} {products:?} {unit:?} {rows} x {k} x {n}");
+            let run = |packed: &PackedDense<f32>, rows: usize, x: &[f32]| {
+                let mut y = vec![f32::NAN; rows * packed.outputs()];
+                packed.forward(rows, x, Epilogue::Store { out: &mut y }, &mut Scratch::default());
+                y
+            };
+            let layer = PackedDense::with_variant(k, n, &w, &b, isa, variant(products, unit));
+            assert!(layer.is_reduced());
+            let all = run(&layer, rows, &x);
+            assert_within(&all, (&y.0, &y.1), products, k, &what);
+            for some in 1..rows {
+                assert_eq!(run(&layer, some, &x[..some * k]), all[..some * n], "{what}: {some} rows");
+                let last = run(&layer, some, &x[(rows - some) * k..]);
+                assert_eq!(last, all[(rows - some) * n..], "{what}: last {some} rows");
+            }
+            let back = PackedDense::transposed_with_variant(k, n, &w, isa, variant(products, unit));
+            assert_within(&run(&back, rows, &m), (&mx.0, &mx.1), products, n, &format!("adjoint {what}"));
+        }
     }
 }

@@ -9,6 +9,7 @@ mod results;
 mod wire;
 
 use deeplift_graph::Error;
+use deeplift_simd::amx::TileUnit;
 use deeplift_simd::Isa;
 use napi_derive::napi;
 
@@ -26,11 +27,13 @@ fn misuse(text: impl std::fmt::Display) -> napi::Error {
 #[napi]
 pub fn environment() -> String {
     let available: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
-    let forced = Isa::try_active();
+    let (forced, unit) = (Isa::try_active(), TileUnit::try_active());
     serde_json::json!({
         "isa": Isa::active().name(),
         "available": available,
-        "problem": forced.err(),
+        "problem": forced.err().or(unit.err()),
+        "bf16Unit": TileUnit::active().map(TileUnit::name),
+        "amxMissing": TileUnit::Amx.missing(),
         "version": env!("CARGO_PKG_VERSION"),
         "cpus": std::thread::available_parallelism().map_or(1, |n| n.get()),
     })

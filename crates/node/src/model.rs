@@ -108,8 +108,8 @@ impl NativeModel {
         let (model, pool) = (self.model.clone(), self.pool.clone());
         let make = move || {
             Ok(match options.precision {
-                Precision::Float32 => AnyProgram::F32(Arc::new(Program::new(&model, options, &shared)?)),
                 Precision::Float64 => AnyProgram::F64(Arc::new(Program::new(&model, options, &shared)?)),
+                _ => AnyProgram::F32(Arc::new(Program::new(&model, options, &shared)?)),
             })
         };
         on_thread(env, "plan", make, move |program| NativePlan { program, pool })

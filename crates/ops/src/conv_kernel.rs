@@ -4,7 +4,8 @@ use std::ops::Range;
 use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
 use deeplift_graph::Constant;
 use deeplift_kernels::{
-    ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Scratch, Work,
+    ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Reduced, Scratch,
+    Variant, Work,
 };
 use deeplift_simd::{Isa, Real};
 
@@ -25,6 +26,7 @@ pub(crate) struct Kernel<T: Real> {
     weights: Constant,
     /// One value per channel of the output, or none.
     bias: Vec<T>,
+    variant: Variant,
     conv: PackedConv<T>,
     adjoint: PackedConvAdjoint<T>,
     /// Output positions that are computed, if not all.
@@ -41,7 +43,7 @@ impl<T: Real> Kernel<T> {
         weights: &Constant,
         bias: &[T],
     ) -> Self {
-        Self::packed(direction, batch, geometry, weights, &weights.to_real(), bias)
+        Self::packed(direction, batch, geometry, weights, &weights.to_real(), bias, Variant::Fastest)
     }
 
     /// Packs values that may be a part of the constant's.
@@ -52,16 +54,17 @@ impl<T: Real> Kernel<T> {
         weights: &Constant,
         values: &[T],
         bias: &[T],
+        variant: Variant,
     ) -> Self {
         let isa = Isa::active();
         let (here, there) = match direction {
             Direction::Forward => (bias, &[][..]),
             Direction::Transposed => (&[][..], bias),
         };
-        let conv = PackedConv::new(geometry.clone(), values, here, isa);
-        let adjoint = PackedConvAdjoint::with_bias(geometry.clone(), values, there, isa);
-        let bias = bias.to_vec();
-        Kernel { direction, batch, weights: weights.clone(), bias, conv, adjoint, outputs: None }
+        let conv = PackedConv::with_variant(geometry.clone(), values, here, isa, variant);
+        let adjoint = PackedConvAdjoint::with_variant(geometry.clone(), values, there, isa, variant);
+        let (weights, bias) = (weights.clone(), bias.to_vec());
+        Kernel { direction, batch, weights, bias, variant, conv, adjoint, outputs: None }
     }
 
     /// Lengths of one example of the operator's input and output.
@@ -133,11 +136,19 @@ impl<T: Real> Linear<T> for Kernel<T> {
         narrowed
     }
 
+    fn reduced(&self, how: Reduced) -> Option<Box<dyn Linear<T>>> {
+        let (g, variant) = (self.conv.geometry(), Variant::Reduced(how));
+        let values = self.weights.to_real();
+        let kernel =
+            Kernel::packed(self.direction, self.batch, g, &self.weights, &values, &self.bias, variant);
+        (kernel.conv.is_reduced() || kernel.adjoint.is_reduced()).then(|| Box::new(kernel) as Box<_>)
+    }
+
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
             let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
-            let g = self.conv.geometry();
-            Some(Box::new(Kernel::packed(self.direction, self.batch, g, &self.weights, &w, &[])))
+            let (g, variant) = (self.conv.geometry(), self.variant);
+            Some(Box::new(Kernel::packed(self.direction, self.batch, g, &self.weights, &w, &[], variant)))
         };
         Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
     }

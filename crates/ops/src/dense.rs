@@ -1,7 +1,7 @@
 //! Dense: `y = x W + b` over the last axis, the form that Gemm and MatMul with constant weights are rewritten to.
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Pass};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::{Epilogue, PackedDense, Scratch, Work};
+use deeplift_kernels::{Epilogue, PackedDense, Reduced, Scratch, Variant, Work};
 use deeplift_simd::{Isa, Real};
 
 struct Dense {
@@ -63,21 +63,30 @@ struct Kernel<T: Real> {
     n: usize,
     /// The file's own values, shared; parts are made from them.
     weights: Constant,
+    bias: Vec<T>,
+    variant: Variant,
     forward: PackedDense<T>,
     transposed: PackedDense<T>,
 }
 
 impl<T: Real> Kernel<T> {
     fn new(rows: usize, k: usize, n: usize, weights: &Constant, bias: &[T]) -> Self {
-        Self::packed(rows, k, n, weights, &weights.to_real(), bias)
+        Self::packed([rows, k, n], weights, &weights.to_real(), bias, Variant::Fastest)
     }
 
     /// Packs values that may be a part of the constant's.
-    fn packed(rows: usize, k: usize, n: usize, weights: &Constant, values: &[T], bias: &[T]) -> Self {
+    fn packed(
+        [rows, k, n]: [usize; 3],
+        weights: &Constant,
+        values: &[T],
+        bias: &[T],
+        variant: Variant,
+    ) -> Self {
         let isa = Isa::active();
-        let forward = PackedDense::new(k, n, values, bias, isa);
-        let transposed = PackedDense::transposed(k, n, values, isa);
-        Kernel { rows, k, n, weights: weights.clone(), forward, transposed }
+        let forward = PackedDense::with_variant(k, n, values, bias, isa, variant);
+        let transposed = PackedDense::transposed_with_variant(k, n, values, isa, variant);
+        let (weights, bias) = (weights.clone(), bias.to_vec());
+        Kernel { rows, k, n, weights, bias, variant, forward, transposed }
     }
 }
 
@@ -103,10 +112,17 @@ impl<T: Real> Linear<T> for Kernel<T> {
         self.transposed.forward(rows, &my[..rows * self.n], epilogue, scratch);
     }
 
+    fn reduced(&self, how: Reduced) -> Option<Box<dyn Linear<T>>> {
+        let (sizes, values) = ([self.rows, self.k, self.n], self.weights.to_real());
+        let kernel = Kernel::packed(sizes, &self.weights, &values, &self.bias, Variant::Reduced(how));
+        (kernel.forward.is_reduced() || kernel.transposed.is_reduced()).then(|| Box::new(kernel) as Box<_>)
+    }
+
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
             let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
-            Some(Box::new(Kernel::packed(self.rows, self.k, self.n, &self.weights, &w, &[])))
+            let sizes = [self.rows, self.k, self.n];
+            Some(Box::new(Kernel::packed(sizes, &self.weights, &w, &[], self.variant)))
         };
         Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
     }

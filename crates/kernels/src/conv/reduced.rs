@@ -170,7 +170,7 @@ impl<T: Real> ReducedCorrelation<T> {
         });
         let terms = self.groups * lines * tiles.sum::<usize>() * self.reduced.products.count();
         Work {
-            kernel: format!("bf16 x{}", self.reduced.products.count()),
+            kernel: self.reduced.kernel(),
             flops: 2.0 * terms as f64 * self.outs.next_multiple_of(TILE) as f64,
             weight_bytes: self.panels.iter().map(Panels::bytes).sum(),
         }

@@ -3,9 +3,12 @@
 //! Activations are split once per layer and lane, into planes of bf16 with zeros around them: rows of tiles then lie at
 //! a constant distance everywhere, and a step of 32 products is an offset. Weights are split when they are packed.
 
+mod dense;
+
 use crate::Epilogue;
 use deeplift_simd::amx::{split, Block, Operand, Products, TileUnit, Tiles, SPAN, STEP};
 use deeplift_simd::{AlignedVec, Real};
+pub(crate) use dense::ReducedDense;
 use std::ops::Range;
 
 /// Rows and columns of a tile: half of a product.
@@ -33,6 +36,11 @@ impl Reduced {
     #[doc(hidden)]
     pub fn always(self) -> Self {
         Self { always: true, ..self }
+    }
+
+    /// What a plan calls it.
+    pub(crate) fn kernel(self) -> String {
+        format!("bf16 x{}", self.products.count())
     }
 
     /// Whether tiles of `steps` steps are worth it for rows of `columns` sums of `depth` products each.
@@ -89,6 +97,11 @@ impl<T: Real> Panels<T> {
         self.values.len() * size_of::<u16>()
     }
 
+    /// Steps of every panel.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// Number of panels.
     pub fn count(&self) -> usize {
         self.columns.div_ceil(SPAN)
@@ -133,10 +146,10 @@ impl<T: Real> Panel<'_, T> {
 
     /// Adds the bias to one row of sums and hands it to the epilogue; `to` is where the first column belongs.
     #[inline(always)]
-    pub fn finish(&self, sums: &[f32], to: usize, epilogue: &mut Epilogue<'_, T>) {
+    pub fn finish<U: Real>(&self, sums: &[U], to: usize, epilogue: &mut Epilogue<'_, T>) {
         let mut row = [T::ZERO; SPAN];
         for ((row, &sum), &bias) in row.iter_mut().zip(sums).zip(self.bias) {
-            *row = T::from_f64(f64::from(sum)) + bias;
+            *row = T::from_f64(sum.to_f64()) + bias;
         }
         if self.valid == SPAN {
             // With a constant width, so that the loop is unrolled into whole vectors.
