@@ -18,6 +18,7 @@ name             of networks or single layers, or "networks" or "kernels" for al
 --threads 1,2    default: 1 and 2; with --quick 1
 --rounds N       default: 7; with --quick 3
 --quick          fewer rounds, one thread
+--precision P    bf16x6 or bf16x3 in place of float32
 --json           print the record instead of the table
 --list           print the names`
 
@@ -27,6 +28,7 @@ const { values: options, positionals } = parseArgs({
     threads: { type: 'string' },
     rounds: { type: 'string' },
     quick: { type: 'boolean' },
+    precision: { type: 'string' },
     json: { type: 'boolean' },
     list: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -36,6 +38,7 @@ const ALL = [...NETWORKS, ...KERNELS]
 if (options.help) exitWith(HELP)
 if (options.list) exitWith(ALL.map(({ name }) => name).join('\n'))
 const threadCounts = (options.threads ?? (options.quick ? '1' : '1,2')).split(',').map(wholeNumber)
+const precision = options.precision ?? 'float32'
 const rounds = wholeNumber(options.rounds ?? (options.quick ? '3' : '7'))
 const networks = positionals.length === 0 ? ALL : [...new Set(positionals.flatMap(named))]
 
@@ -48,7 +51,7 @@ for (const network of networks) {
   ensureModels([network])
   for (const threads of threadCounts) measured.push(await measure(network, threads))
 }
-const record = { date: started.toISOString(), ...machine(), rounds, measured }
+const record = { date: started.toISOString(), ...machine(), precision, rounds, measured }
 mkdirSync(RESULTS, { recursive: true })
 const file = join(RESULTS, `${record.date.replace(/[:.]/g, '-')}.json`)
 const json = JSON.stringify(record, null, 2)
@@ -58,7 +61,7 @@ console.error(`\nRecord: ${file}`)
 
 /** Rounds of one suite: what is compared is timed within seconds of each other, again and again. */
 async function measure(network, threads) {
-  const workload = await prepare(network, threads)
+  const workload = await prepare(network, { threads, precision })
   const { pairs, batch } = workload
   const titles = {
     given: `deeplift, ${pairs} pairs, references given`,

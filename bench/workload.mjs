@@ -21,7 +21,7 @@ const BATCHES = [1, 4, 8, 40]
  * references given as a tensor, or for sequences against shuffles made on the fly, and as many forward passes as
  * there are pairs.
  */
-export async function prepare(network, threads) {
+export async function prepare(network, { threads, precision }) {
   const { letters, input, inputName, output, sequences, references: count } = network
   const pairs = sequences * count
   const { examples, references, codes } = makeInputs(network)
@@ -30,8 +30,9 @@ export async function prepare(network, threads) {
   const given = letters ? { data: codes, shape: [sequences, input[1]] } : { data: examples, shape }
   const target = { output, index: 0 }
   const perExample = { data: references, shape: [sequences, count, ...input] }
-  const score = (choice) => model.score({ [inputName]: given }, { target, references: choice })
-  const plan = await model.describe({ target, shapes: { [inputName]: input } })
+  const score = (choice) => model.score({ [inputName]: given }, { target, precision, references: choice })
+  const plan = await model.describe({ target, precision, shapes: { [inputName]: input } })
+  for (const warning of plan.warnings) console.warn(`${network.name}: ${warning}`)
 
   const session = await ort.InferenceSession.create(modelPath(network), {
     intraOpNumThreads: threads,

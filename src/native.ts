@@ -13,7 +13,9 @@ import type { AxisIndex } from './options/target-index.js'
 import type { Variants } from './options/variants.js'
 
 export type FloatArray = Float32Array | Float64Array
-export type Precision = 'float32' | 'float64'
+export const PRECISIONS = ['float32', 'float64', 'bf16x6', 'bf16x3', 'bf16'] as const
+/** The last three are float32 but for the products of convolutions and dense layers. */
+export type Precision = (typeof PRECISIONS)[number]
 
 /** A model on its way to a plan. The constructor validates the graph and copies the weights. */
 export interface NativeModel {
@@ -149,7 +151,11 @@ export interface NativeResidual {
 export interface NativeEnvironment {
   isa: string
   available: string[]
-  /** Why the instruction set asked for by DEEPLIFT_ISA is not used. */
+  /** What multiplies with `precision: 'bf16x3'` and the like; null if those are computed in float32. */
+  bf16Unit: 'amx' | 'emulated' | null
+  /** Why AMX cannot be used here, if so. */
+  amxMissing: string | null
+  /** Why the instruction set asked for by DEEPLIFT_ISA, or the unit asked for by DEEPLIFT_AMX, is not used. */
   problem: string | null
   version: string
   cpus: number

@@ -71,6 +71,8 @@ export interface PlanDescription {
   precision: string
   /** Instruction set in use. */
   isa: string
+  /** What multiplies with the precisions of bf16; null with others, or if those are computed in float32. */
+  bf16Unit: 'amx' | 'emulated' | null
   /** References per example. */
   references: number
   /** Whether these are the same for all examples, so that their values are computed once. */

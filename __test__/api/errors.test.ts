@@ -173,7 +173,11 @@ describe('options', () => {
     ['gradient × input of another rule', { ...good, multiplyBy: 'input' }, "rule: 'gradient'"],
     ['an unknown variant', { ...good, variants: { maxPool: 'cros' } }, 'Did you mean "cross"?'],
     ['hypothetical scores of layers', { ...good, layers: 'r1', outputs: ['hypothetical'] }, 'letters'],
-    ['an unknown precision', { ...good, precision: 'float16' }, "'float32' or 'float64'"],
+    [
+      'an unknown precision',
+      { ...good, precision: 'float16' },
+      "'float32' or 'float64' or 'bf16x6' or 'bf16x3' or 'bf16'",
+    ],
     ['a batch of nothing', { ...good, batchSize: 0 }, 'batchSize', '1'],
     ['a fractional first example', { ...good, firstExample: 0.5 }, 'firstExample'],
     ['no signal', { ...good, signal: {} }, 'AbortSignal'],

@@ -118,6 +118,16 @@ describe('doctor', () => {
     expect(JSON.parse(inspect.stdout)).toMatchObject({ error: { code: 'NATIVE_LOAD' } })
   })
 
+  test('says what multiplies bf16', async () => {
+    const emulated = await runCli(['doctor'], { env: { DEEPLIFT_AMX: 'emulate' } })
+    expect(emulated.stdout).toMatch(/bf16 +emulated/)
+    const off = await runCli(['doctor'], { env: { DEEPLIFT_AMX: 'off' } })
+    expect(off.stdout).toMatch(/bf16 +in float32: ./)
+    const none = await runCli(['doctor'], { env: { DEEPLIFT_AMX: 'on' } })
+    expect(none.code).toBe(1)
+    expect(none.stdout).toContain('expected off or emulate')
+  })
+
   test('says which instruction set is forced, and refuses one that is none', async () => {
     const scalar = await runCli(['doctor'], { env: { DEEPLIFT_ISA: 'scalar' } })
     expect(scalar.code).toBe(0)

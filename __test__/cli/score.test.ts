@@ -55,6 +55,40 @@ async function succeed(args: string[], options?: RunOptions): Promise<Finished> 
 
 const floats = (array: NpyArray | undefined) => [...(array!.data as Float32Array)]
 
+describe('precision', () => {
+  // A trained network, whose layers are wide enough to fill tiles.
+  const run = async (precision: string, unit: string) => {
+    await writeFile(at('one.fa'), `>one\n${letters.slice(0, 200)}\n`)
+    const args = ['score', DEMO_MODEL, '--fasta', at('one.fa'), '--out', at('p.npy'), ...BASIC]
+    const { code, stderr } = await runCli([...args, '--precision', precision], {
+      env: { DEEPLIFT_AMX: unit },
+    })
+    expect(code, stderr).toBe(0)
+    return { stderr, scores: floats(await readNpy(at('p.npy'))) }
+  }
+
+  test('of bf16 is float32 where nothing multiplies bf16, with a warning', async () => {
+    const { scores } = await run('float32', 'off')
+    const reduced = await run('bf16x3', 'off')
+    expect(reduced.scores).toEqual(scores)
+    expect(reduced.stderr).toContain('bf16x3 is computed in float32')
+  })
+
+  test('of bf16 has an error of its own, which three products make small', async () => {
+    const { scores } = await run('float32', 'off')
+    const largest = Math.max(...scores.map(Math.abs))
+    const error = async (precision: string) => {
+      const reduced = await run(precision, 'emulate')
+      return Math.max(...reduced.scores.map((score, i) => Math.abs(score - scores[i]!))) / largest
+    }
+    const [one, three] = [await error('bf16'), await error('bf16x3')]
+    expect(three).toBeGreaterThan(0)
+    expect(three).toBeLessThan(1e-4)
+    expect(one).toBeGreaterThan(10 * three)
+    expect(one).toBeLessThan(0.1)
+  })
+})
+
 describe('sequences', () => {
   test('give the scores of the library, in an archive with names', async () => {
     const out = at('a.npz')

@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { DeepLift, type Precision } from '../../src/index.js'
+import { DeepLift } from '../../src/index.js'
 import { SHARED } from '../support/shared.js'
 import { type FloatTensor, largest, largestDifference, readTensor, takeRows } from './arrays.js'
-import { AGREEMENT, COMPLETE_RULES, COMPLETENESS } from './promises.js'
+import { AGREEMENT, COMPLETE_RULES, COMPLETENESS, type Precision } from './promises.js'
 import { Worst } from './worst.js'
 
 const FOLDER = join(SHARED, 'paper')

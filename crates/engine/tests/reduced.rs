@@ -86,6 +86,9 @@ fn genomics(d: &mut Draw) -> Net {
         .node("Gemm", "a3 w4 b4", "t", [int("transB", 1)])
 }
 
+/// References per example.
+const REFERENCES: usize = 3;
+
 /// Scores of sequences against references that are other sequences.
 fn setup(net: Net, rule: &str, precision: Precision) -> Setup {
     let mut d = Draw(11);
@@ -98,10 +101,10 @@ fn setup(net: Net, rule: &str, precision: Precision) -> Setup {
     };
     let mut setup = Setup::new(net, "t").rule(rule);
     setup.options.precision = precision;
-    setup.options.references = vec![References::PerExample { count: 3 }];
+    setup.options.references = vec![References::PerExample { count: REFERENCES }];
     setup.examples = 2;
     setup.x = vec![Values::F64(one_hot(&mut d, 2))];
-    setup.references = vec![Some(Values::F64(one_hot(&mut d, 6)))];
+    setup.references = vec![Some(Values::F64(one_hot(&mut d, 2 * REFERENCES)))];
     setup
 }
 
@@ -123,16 +126,18 @@ fn scores_are_within_the_stated_errors_of_double_precision() {
     let cases = networks.iter().flat_map(|n| [(n, "rescale"), (n, "genomics-default")]);
     for ((name, net), rule) in cases {
         let exact = setup(net.clone(), rule, Precision::Float64).score::<f64>().expect("it scores");
+        let mut better = 0.0;
         for (precision, error, completeness) in
-            [(Precision::Bf16x6, 2e-6, 1e-5), (Precision::Bf16x3, 2e-5, 3e-5), (Precision::Bf16, 1e-2, 1e-2)]
+            [(Precision::Bf16x6, 2e-6, 1e-5), (Precision::Bf16x3, 5e-5, 1e-4), (Precision::Bf16, 5e-2, 5e-2)]
         {
             let scores = setup(net.clone(), rule, precision).score::<f32>().expect("it scores");
             let (e, c) = errors(&scores, &exact);
             println!("{name} {rule} {}: error {e:.1e}, completeness {c:.1e}", precision.name());
             assert!(e <= error, "{name} {rule} {precision:?}: error {e}");
             assert!(c <= completeness, "{name} {rule} {precision:?}: completeness {c}");
-            // Products are really those of bf16.
-            assert!(e > 1e-9, "{name} {rule} {precision:?}: error {e}");
+            // Products are really those that were asked for: fewer are less exact.
+            assert!(e > 10.0 * better, "{name} {rule} {precision:?}: error {e}");
+            better = e;
         }
     }
 }
@@ -150,7 +155,7 @@ fn scores_do_not_depend_on_batch_mates() {
     second.first = 1;
     second.examples = 1;
     second.x = vec![tail(&all.x[0], 800)];
-    second.references = vec![all.references[0].as_ref().map(|r| tail(r, 2400))];
+    second.references = vec![all.references[0].as_ref().map(|r| tail(r, 800 * REFERENCES))];
     let alone = second.score::<f32>().expect("it scores");
     assert_eq!(alone.contributions[0], both.contributions[0][800..]);
 }

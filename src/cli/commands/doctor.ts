@@ -82,6 +82,9 @@ function asText(diagnosis: Diagnosis): string {
     ['node', `${diagnosis.node}, Node-API ${diagnosis.nodeApi}`],
     ['native', native ? `loaded, version ${native.version}` : 'not loaded'],
     ...(native ? [['instructions', `${native.isa} (available: ${native.available.join(', ')})`]] : []),
+    ...(native
+      ? [['bf16', native.bf16Unit ?? `in float32: ${native.amxMissing ?? 'DEEPLIFT_AMX is off'}`]]
+      : []),
     ['DEEPLIFT_ISA', forcedIsa ?? 'not set'],
   ]
   const verdict =

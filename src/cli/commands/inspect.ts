@@ -108,7 +108,7 @@ function asText(
   ]
   if (plan)
     lines.push(
-      `plan    rule ${plan.rule}, ${plan.precision}, ${plan.isa}; ${withPrefix(plan.flopsPerPass, 'FLOP')} per pass, ` +
+      `plan    rule ${plan.rule}, ${plan.precision}, ${plan.isa}${plan.bf16Unit ? `, bf16 on ${plan.bf16Unit}` : ''}; ${withPrefix(plan.flopsPerPass, 'FLOP')} per pass, ` +
         `${withPrefix(plan.memoryPerThread, 'B')} per thread, ${withPrefix(plan.weightBytes, 'B')} of packed weights` +
         `${plan.completeRule ? '' : '; contributions of this rule do not sum to the difference of the target'}`,
     )

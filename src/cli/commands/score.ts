@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import type { DeepLift } from '../../model.js'
-import type { Precision } from '../../native.js'
+import { PRECISIONS, type Precision } from '../../native.js'
 import { checkChoice } from '../../options/check.js'
 import { resolveRule, sumsToDifference, TIMES_INPUT } from '../../options/rule.js'
 import type { OutputName, StreamOptions } from '../../options/score-options.js'
@@ -72,7 +72,7 @@ export function addScoreCommand(program: Command): void {
     .option('--hypothetical', 'also write hypothetical contributions')
     .option('--multipliers', 'also write multipliers')
     .option('--per-reference', 'also write contributions against each reference')
-    .option('--precision <type>', 'float32 or float64', 'float32')
+    .option('--precision <type>', PRECISIONS.join(', '), 'float32')
     .option('--batch <n>', 'examples per native call; has no effect on any number')
     .option('--first-example <n>', 'number of the first example, where this job is a part of a larger one')
     .option('--quiet', 'no progress')
