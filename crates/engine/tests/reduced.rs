@@ -176,8 +176,10 @@ fn the_plan_says_which_steps_have_products_of_bf16() {
         .filter(|s| ["convolution", "dense"].iter().any(|kind| s["structure"] == *kind))
         .map(|s| s["forward"]["kernel"].as_str().expect("a kernel"))
         .collect();
+    // Tables of letters are exact, and need no products.
+    assert!(kernels[0].contains("tables of"), "{kernels:?}");
     // Two outputs would fill an eighth of a tile.
-    assert_eq!(kernels[..3], ["bf16 x3"; 3]);
+    assert_eq!(kernels[1..3], ["bf16 x3"; 2]);
     assert!(kernels[3].starts_with("dense"), "{kernels:?}");
     assert!(reduced["warnings"][0].as_str().is_some_and(|w| w.contains("emulate")), "{reduced}");
     let floats = plan(Precision::Float32);
