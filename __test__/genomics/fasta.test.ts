@@ -2,12 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DeepLiftError } from '../../src/errors.js'
 import { type FastaOptions, readFasta, type SequenceRecord } from '../../src/genomics/fasta.js'
 import type { ByteSource } from '../../src/io/byte-source.js'
+import { BGZIP_END, bgzipBlock } from '../support/genome.js'
 
 let folder: string
 beforeAll(async () => {
@@ -39,18 +40,6 @@ async function failure(source: ByteSource | string, options?: FastaOptions): Pro
   expect(error).toBeInstanceOf(DeepLiftError)
   return error as DeepLiftError
 }
-
-/** One bgzip block: a gzip member whose extra field holds its own size. */
-function bgzipBlock(data: Uint8Array): Buffer {
-  const deflated = deflateRawSync(data)
-  const header = Buffer.from('1f8b08040000000000ff0600424302000000', 'hex')
-  header.writeUInt16LE(header.length + deflated.length + 8 - 1, 16)
-  const trailer = Buffer.alloc(8)
-  trailer.writeUInt32LE(crc32(data), 0)
-  trailer.writeUInt32LE(data.length, 4)
-  return Buffer.concat([header, deflated, trailer])
-}
-const BGZIP_END = Buffer.from('1f8b08040000000000ff0600424302001b0003000000000000000000', 'hex')
 
 const TEXT = '>one first record\nACGT\nacgt\n\n>two\r\nNRYSWKM\r\nBDHVnA\r\n>three\tx y\nTTT'
 const RECORDS = [

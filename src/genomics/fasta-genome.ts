@@ -1,0 +1,105 @@
+/** Genomes in FASTA, plain or bgzip: parts are found through the index (.fai), in bgzip files through .gzi as well. */
+
+import { DeepLiftError } from '../errors.js'
+import { BgzipFile, formatGzi, indexBgzip, isBgzipHead, parseGzi } from '../io/bgzip.js'
+import { PlainFile, type RandomAccess } from '../io/random-access.js'
+import {
+  type FastaIndex,
+  type FastaIndexEntry,
+  formatFastaIndex,
+  indexFasta,
+  indexFile,
+  parseFastaIndex,
+} from './fasta-index.js'
+import type { Chromosomes, Lowercase } from './genome.js'
+import { letterTable, REFUSED, UNKNOWN_BASE } from './letters.js'
+
+/** @param head The first bytes of the file. */
+export async function openFastaGenome(
+  path: string,
+  head: Buffer,
+  lowercase: Lowercase,
+): Promise<Chromosomes> {
+  const bgzip = isBgzipHead(head)
+  if (!bgzip && head[0] === 0x1f && head[1] === 0x8b)
+    throw new DeepLiftError(
+      'FILE_FORMAT',
+      `${path} is packed with gzip, which cannot be read from the middle; pack it with bgzip instead.`,
+      { details: { file: path } },
+    )
+  const index = await indexFile(path, 'fai', async () => formatFastaIndex(await indexFasta(path)))
+  const entries = parseFastaIndex(index.bytes, index.path)
+  const file = await PlainFile.open(path)
+  try {
+    const bytes = bgzip ? await openBgzip(file) : file
+    return new FastaGenome(bytes, entries, index.path, codeTable(lowercase))
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function openBgzip(file: PlainFile): Promise<BgzipFile> {
+  const { bytes, path } = await indexFile(file.path, 'gzi', async () => formatGzi(await indexBgzip(file)))
+  return new BgzipFile(file, parseGzi(bytes, path))
+}
+
+function codeTable(lowercase: Lowercase): Uint8Array {
+  const table = letterTable({ uracil: 't' })
+  if (lowercase === 'unknown') for (const letter of 'acgtu') table[letter.charCodeAt(0)] = UNKNOWN_BASE
+  return table
+}
+
+class FastaGenome implements Chromosomes {
+  readonly sizes: ReadonlyMap<string, number>
+
+  constructor(
+    private readonly file: RandomAccess,
+    private readonly index: FastaIndex,
+    private readonly indexPath: string,
+    private readonly table: Uint8Array,
+  ) {
+    this.sizes = new Map([...index].map(([name, { length }]) => [name, length]))
+  }
+
+  async read(chrom: string, start: number, end: number): Promise<Uint8Array> {
+    const entry = this.index.get(chrom)!
+    const from = byteOf(entry, start)
+    const bytes = await this.file.read(from, byteOf(entry, end - 1) + 1 - from)
+    const codes = new Uint8Array(end - start)
+    let at = 0
+    let position = start
+    while (position < end) {
+      const lineEnd = Math.min(end, position + entry.lineBases - (position % entry.lineBases))
+      for (; position < lineEnd; position++) {
+        const code = this.table[bytes[at++]!]!
+        if (code === REFUSED) throw this.#refuse(bytes[at - 1]!, chrom, position)
+        codes[position - start] = code
+      }
+      at += entry.lineBytes - entry.lineBases
+    }
+    return codes
+  }
+
+  #refuse(byte: number, chrom: string, position: number): DeepLiftError {
+    const found =
+      byte < 33 || byte > 126
+        ? `the byte 0x${byte.toString(16).padStart(2, '0')}`
+        : `'${String.fromCharCode(byte)}'`
+    return new DeepLiftError(
+      'INVALID_SEQUENCE',
+      `${this.file.path}: ${chrom}, position ${position}: found ${found}, which is no base. If the file has changed ` +
+        `since ${this.indexPath} was made, delete that index.`,
+      { details: { file: this.file.path, chrom, position } },
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.file.close()
+  }
+}
+
+/** Where a base stands in the unpacked file. */
+function byteOf({ offset, lineBases, lineBytes }: FastaIndexEntry, position: number): number {
+  return offset + Math.floor(position / lineBases) * lineBytes + (position % lineBases)
+}
