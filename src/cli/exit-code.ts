@@ -10,8 +10,10 @@ export const EXIT = {
   usage: 2,
   /** A model, sequence or file that cannot be used. */
   input: 3,
-  /** Interrupted (Ctrl-C, SIGTERM); nothing is left behind. */
+  /** Interrupted (Ctrl-C). */
   aborted: 130,
+  /** Ended by SIGTERM, as schedulers do. */
+  terminated: 143,
 } as const
 
 const BY_CODE: Record<DeepLiftErrorCode, number> = {

@@ -2,6 +2,16 @@
 
 import { EXIT } from './exit-code.js'
 
+/** Why a command was aborted: the reason of its signal. */
+export class Interrupted extends Error {
+  readonly exitCode: number
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`interrupted by ${signal}`)
+    this.exitCode = signal === 'SIGTERM' ? EXIT.terminated : EXIT.aborted
+  }
+}
+
 export interface Interruption {
   signal: AbortSignal
   /** Gives the signals back to Node. */
@@ -10,9 +20,10 @@ export interface Interruption {
 
 export function interruption(): Interruption {
   const controller = new AbortController()
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(EXIT.aborted)
-    controller.abort(new Error('interrupted'))
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
+    const reason = new Interrupted(signal)
+    if (controller.signal.aborted) process.exit(reason.exitCode)
+    controller.abort(reason)
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

@@ -3,7 +3,7 @@
  * The command line. Results go to stdout, progress, warnings and errors to stderr.
  *
  * Exit codes: 0 done, 1 a defect or a broken installation, 2 a wrong argument or option, 3 a model or file that
- * cannot be used, 130 interrupted.
+ * cannot be used, 130 interrupted, 143 ended by SIGTERM.
  */
 
 import { createRequire } from 'node:module'
@@ -13,6 +13,7 @@ import { addDoctorCommand } from './commands/doctor.js'
 import { addInspectCommand } from './commands/inspect.js'
 import { addScoreCommand } from './commands/score.js'
 import { EXIT, exitCodeOf } from './exit-code.js'
+import { Interrupted } from './interruption.js'
 
 const { version } = createRequire(import.meta.url)('#package') as { version: string }
 
@@ -25,7 +26,7 @@ function createProgram(): Command {
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 a defect or a broken installation, 2 a wrong argument or option,\n' +
-        '3 a model or file that cannot be used, 130 interrupted.',
+        '3 a model or file that cannot be used, 130 interrupted, 143 ended by SIGTERM.',
     )
   addInspectCommand(program)
   addScoreCommand(program)
@@ -38,10 +39,10 @@ function report(error: unknown, json: boolean): number {
   // commander has printed its own message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   if (error instanceof DeepLiftError) {
-    const { code, message, details } = error
+    const { code, message, details, cause } = error
     if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, details } }, null, 2)}\n`)
     else process.stderr.write(`error: ${message}\n`)
-    return exitCodeOf(code)
+    return cause instanceof Interrupted ? cause.exitCode : exitCodeOf(code)
   }
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   process.stderr.write('This is a defect of deeplift: please report it.\n')

@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import type { DeepLift } from '../../model.js'
 import { PRECISIONS, type Precision } from '../../native.js'
-import { checkChoice } from '../../options/check.js'
 import { resolveRule, sumsToDifference, TIMES_INPUT } from '../../options/rule.js'
 import type { OutputName, StreamOptions } from '../../options/score-options.js'
 import type { NodeResidual } from '../../trace.js'
@@ -16,13 +15,8 @@ import { interruption } from '../interruption.js'
 import { addModelOptions, collect, loadModel, type ModelArguments } from '../model-options.js'
 import { type describeProgress, duration, ProgressLine } from '../progress-line.js'
 import { type Examples, openExamples } from '../records.js'
-import { ModiscoSink } from '../sinks/modisco.js'
-import { NpySink } from '../sinks/npy.js'
-import { NpzSink } from '../sinks/npz.js'
+import { chooseFormat, createSink, FORMATS, type Format, outputsOf } from '../sinks/formats.js'
 import type { Sink } from '../sinks/sink.js'
-
-const FORMATS = ['npz', 'npy', 'modisco'] as const
-type Format = (typeof FORMATS)[number]
 
 interface Arguments extends ModelArguments, ExplanationArguments, SourceArguments {
   multiplyBy?: string
@@ -114,7 +108,7 @@ async function score(path: string, options: Arguments): Promise<void> {
       reporter.result(() => residualTable(nodes), { nodes, settings })
       return
     }
-    const sink = createSink(format, out, severalScored(scoring, model))
+    const sink = createSink(format, { out, several: severalScored(scoring, model) })
     try {
       const summary = await run(model, examples, scoring, sink, reporter, options, signal)
       await sink.finish()
@@ -221,28 +215,18 @@ async function run(
   return { text, data }
 }
 
-function chooseFormat({ format, out }: Arguments): Format {
-  if (format !== undefined) return checkChoice(format, FORMATS, '--format')
-  return out?.endsWith('.npy') ? 'npy' : 'npz'
-}
-
-function createSink(format: Format, out: string, several: boolean): Sink {
-  if (format === 'modisco') return new ModiscoSink(out)
-  return format === 'npy' ? new NpySink(out) : new NpzSink(out, several)
-}
-
 function severalScored({ layers }: StreamOptions, { inputs }: DeepLift): boolean {
   return (layers?.length ?? inputs.length) > 1
 }
 
 function scoreOptions(options: Arguments, model: DeepLift, format: Format): StreamOptions {
-  const outputs: OutputName[] = ['contributions']
-  if (options.hypothetical || format === 'modisco') outputs.push('hypothetical')
-  if (options.multipliers) outputs.push('multipliers')
-  if (options.perReference) outputs.push('perReference')
+  const outputs = new Set<OutputName>(['contributions', ...outputsOf(format)])
+  if (options.hypothetical) outputs.add('hypothetical')
+  if (options.multipliers) outputs.add('multipliers')
+  if (options.perReference) outputs.add('perReference')
   return {
     ...explanation(options, model.outputs),
-    outputs,
+    outputs: [...outputs],
     precision: options.precision as Precision,
     ...(options.multiplyBy !== undefined && { multiplyBy: options.multiplyBy as 'input' }),
     ...(options.batch !== undefined && { batchSize: parseCount(options.batch, '--batch', 1) }),

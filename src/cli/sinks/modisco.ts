@@ -6,10 +6,9 @@
 import { DeepLiftError } from '../../errors.js'
 import { NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
-import type { TensorRecord } from '../../records.js'
 import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
-import type { Sink } from './sink.js'
+import type { ScoredRecord, Sink } from './sink.js'
 
 const LETTERS = 4
 
@@ -21,7 +20,7 @@ export class ModiscoSink implements Sink {
     this.paths = [`${prefix}.ohe.npz`, `${prefix}.attr.npz`]
   }
 
-  async write({ hypothetical, records }: ScoreBatch<TensorRecord>): Promise<void> {
+  async write({ hypothetical, records }: ScoreBatch<ScoredRecord>): Promise<void> {
     const [entry, other] = Object.entries(hypothetical)
     if (!entry || other) throw refuse('it holds one input that takes sequences')
     const [name, scores] = entry

@@ -2,9 +2,8 @@
 
 import { DeepLiftError } from '../../errors.js'
 import { NpyWriter } from '../../io/npy-write.js'
-import type { TensorRecord } from '../../records.js'
 import type { ScoreBatch } from '../../stream.js'
-import type { Sink } from './sink.js'
+import type { ScoredRecord, Sink } from './sink.js'
 
 export class NpySink implements Sink {
   readonly paths: readonly string[]
@@ -14,7 +13,7 @@ export class NpySink implements Sink {
     this.paths = [path]
   }
 
-  async write({ contributions }: ScoreBatch<TensorRecord>): Promise<void> {
+  async write({ contributions }: ScoreBatch<ScoredRecord>): Promise<void> {
     const [tensor, other] = Object.values(contributions)
     if (!tensor || other)
       throw new DeepLiftError(

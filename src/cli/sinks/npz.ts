@@ -6,10 +6,9 @@
 import { NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import type { OutputName } from '../../options/score-options.js'
-import type { TensorRecord } from '../../records.js'
 import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
-import type { Sink } from './sink.js'
+import type { ScoredRecord, Sink } from './sink.js'
 
 const KEYS: Record<OutputName, string> = {
   contributions: 'contributions',
@@ -19,7 +18,7 @@ const KEYS: Record<OutputName, string> = {
 }
 
 /** The arrays of a batch by their key in the archive. */
-function arraysOf(batch: ScoreBatch<TensorRecord>, several: boolean): Map<string, Tensor<FloatArray>> {
+function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string, Tensor<FloatArray>> {
   const arrays = new Map<string, Tensor<FloatArray>>()
   for (const [output, key] of Object.entries(KEYS) as [OutputName, string][])
     for (const [name, tensor] of Object.entries(batch[output]))
@@ -44,7 +43,7 @@ export class NpzSink implements Sink {
     this.paths = [path]
   }
 
-  async write(batch: ScoreBatch<TensorRecord>): Promise<void> {
+  async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
     const arrays = arraysOf(batch, this.several)
     // Shapes are known from the first batch on.
     this.#writer ??= await NpzWriter.create(

@@ -1,13 +1,51 @@
 /** Where scores go: files that appear under their names only when all scores are in them. */
 
+import type { Region } from '../../genomics/region.js'
 import type { TensorRecord } from '../../records.js'
 import type { ScoreBatch } from '../../stream.js'
+
+/** An example of a job, with the region it comes from if there is one. */
+export interface ScoredRecord extends TensorRecord {
+  region?: Region
+}
 
 export interface Sink {
   /** The files that `finish` leaves. */
   readonly paths: readonly string[]
-  write(batch: ScoreBatch<TensorRecord>): Promise<void>
+  /** Batches come in order and may be reused once the promise resolves. */
+  write(batch: ScoreBatch<ScoredRecord>): Promise<void>
   finish(): Promise<void>
   /** Removes everything written so far. Safe to call at any time. */
   abort(): Promise<void>
+}
+
+/** What a sink knows of its job before the first batch. */
+export interface SinkContext {
+  /** The file to write, or the beginning of the names of several. */
+  out: string
+  /** Whether several inputs or layers are scored, so that keys name them. */
+  several: boolean
+  /** Of examples that are regions. */
+  genome?: { path: string; sizes: ReadonlyMap<string, number> }
+}
+
+/** Several sinks that get the same batches. */
+export class SinkGroup implements Sink {
+  constructor(private readonly sinks: readonly Sink[]) {}
+
+  get paths(): readonly string[] {
+    return this.sinks.flatMap(({ paths }) => paths)
+  }
+
+  async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
+    for (const sink of this.sinks) await sink.write(batch)
+  }
+
+  async finish(): Promise<void> {
+    for (const sink of this.sinks) await sink.finish()
+  }
+
+  async abort(): Promise<void> {
+    for (const sink of this.sinks) await sink.abort()
+  }
 }
