@@ -108,6 +108,18 @@ export class OutputFile {
   }
 }
 
+/** Writes a whole file of text. */
+export async function writeText(path: string, text: string): Promise<void> {
+  const file = await OutputFile.create(path)
+  try {
+    await file.append(Buffer.from(text, 'utf8'))
+    await file.commit()
+  } catch (error) {
+    await file.discard()
+    throw error
+  }
+}
+
 function systemCode(cause: unknown): string {
   return (cause as NodeJS.ErrnoException)?.code ?? String(cause)
 }

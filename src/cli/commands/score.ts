@@ -14,6 +14,7 @@ import { addExplanationOptions, type ExplanationArguments, explanation } from '.
 import { interruption } from '../interruption.js'
 import { addModelOptions, collect, loadModel, type ModelArguments } from '../model-options.js'
 import { type describeProgress, duration, ProgressLine } from '../progress-line.js'
+import { provenanceOf } from '../provenance.js'
 import { type Examples, openExamples } from '../records.js'
 import { chooseFormat, createSink, FORMATS, type Format, outputsOf } from '../sinks/formats.js'
 import type { Sink } from '../sinks/sink.js'
@@ -24,6 +25,8 @@ interface Arguments extends ModelArguments, ExplanationArguments, SourceArgument
   out?: string
   traceCompleteness?: boolean
   format?: string
+  compress?: boolean
+  float16?: boolean
   hypothetical?: boolean
   multipliers?: boolean
   perReference?: boolean
@@ -63,6 +66,8 @@ export function addScoreCommand(program: Command): void {
       'instead of scores, print how far contributions are from summing up at each node',
     )
     .option('--format <format>', `${FORMATS.join(', ')} (default: from the name of --out, or npz)`)
+    .option('--compress', 'deflate .npz and HDF5 files: smaller, slower to write, the same numbers')
+    .option('--float16', 'store scores in half precision, three decimal digits, in half the space')
     .option('--hypothetical', 'also write hypothetical contributions')
     .option('--multipliers', 'also write multipliers')
     .option('--per-reference', 'also write contributions against each reference')
@@ -108,7 +113,15 @@ async function score(path: string, options: Arguments): Promise<void> {
       reporter.result(() => residualTable(nodes), { nodes, settings })
       return
     }
-    const sink = createSink(format, { out, several: severalScored(scoring, model) })
+    const provenance = await provenanceOf({
+      model: path,
+      scoring,
+      references: options.reference ?? [],
+      seed: options.seed,
+    })
+    const { compress = false, float16 = false } = options
+    const several = severalScored(scoring, model)
+    const sink = createSink(format, { out, several, provenance, compress, float16 })
     try {
       const summary = await run(model, examples, scoring, sink, reporter, options, signal)
       await sink.finish()

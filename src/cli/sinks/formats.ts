@@ -1,27 +1,39 @@
 /** The formats of results by name. */
 
+import { Hdf5RowsWriter } from '../../formats/hdf5.js'
+import { ModiscoWriter } from '../../formats/modisco.js'
 import { checkChoice } from '../../options/check.js'
 import type { OutputName } from '../../options/score-options.js'
-import { ModiscoSink } from './modisco.js'
+import { usage } from '../arguments.js'
 import { NpySink } from './npy.js'
 import { NpzSink } from './npz.js'
+import { SequenceRowsSink } from './sequence-rows.js'
 import type { Sink, SinkContext } from './sink.js'
 
-export const FORMATS = ['npz', 'npy', 'modisco'] as const
+export const FORMATS = ['npz', 'npy', 'modisco', 'chrombpnet', 'bpnet'] as const
 export type Format = (typeof FORMATS)[number]
 
 const CREATE: Record<Format, (context: SinkContext) => Sink> = {
-  npz: ({ out, several }) => new NpzSink(out, several),
-  npy: ({ out }) => new NpySink(out),
-  modisco: ({ out }) => new ModiscoSink(out),
+  npz: (context) => new NpzSink(context),
+  npy: (context) => new NpySink(context),
+  modisco: ({ out, ...options }) => new SequenceRowsSink(new ModiscoWriter(out, options), 'modisco'),
+  chrombpnet: ({ out, ...options }) =>
+    new SequenceRowsSink(new Hdf5RowsWriter(out, 'chrombpnet', options), 'chrombpnet'),
+  bpnet: ({ out, ...options }) => new SequenceRowsSink(new Hdf5RowsWriter(out, 'bpnet', options), 'bpnet'),
 }
 
 /** What a format holds that is not asked for otherwise. */
-const NEEDS: Partial<Record<Format, OutputName[]>> = { modisco: ['hypothetical'] }
+const NEEDS: Partial<Record<Format, OutputName[]>> = {
+  modisco: ['hypothetical'],
+  chrombpnet: ['hypothetical'],
+  bpnet: ['hypothetical'],
+}
 
 /** The format asked for, or else the one that the name of the file tells. */
 export function chooseFormat({ format, out }: { format?: string; out?: string }): Format {
   if (format !== undefined) return checkChoice(format, FORMATS, '--format')
+  if (out?.endsWith('.h5'))
+    throw usage(`${out}: HDF5 has two layouts: say --format chrombpnet or --format bpnet.`)
   return out?.endsWith('.npy') ? 'npy' : 'npz'
 }
 

@@ -1,16 +1,18 @@
-/** One .npy array: the contributions of the only input, and nothing else. */
+/** One .npy array: the contributions of the only input; `FILE.json` beside it tells how they were made. */
 
 import { DeepLiftError } from '../../errors.js'
+import { checkHalves } from '../../formats/halves.js'
+import { writeText } from '../../io/files.js'
 import { NpyWriter } from '../../io/npy-write.js'
 import type { ScoreBatch } from '../../stream.js'
-import type { ScoredRecord, Sink } from './sink.js'
+import type { ScoredRecord, Sink, SinkContext } from './sink.js'
 
 export class NpySink implements Sink {
   readonly paths: readonly string[]
   #writer: NpyWriter | undefined
 
-  constructor(private readonly path: string) {
-    this.paths = [path]
+  constructor(private readonly context: SinkContext) {
+    this.paths = [context.out, `${context.out}.json`]
   }
 
   async write({ contributions }: ScoreBatch<ScoredRecord>): Promise<void> {
@@ -21,12 +23,15 @@ export class NpySink implements Sink {
         '--format npy holds the contributions of one input; this model has several: use --format npz.',
       )
     const { data, shape } = tensor
-    const dtype = data instanceof Float64Array ? 'float64' : 'float32'
-    this.#writer ??= await NpyWriter.create(this.path, dtype, shape.slice(1))
+    const { float16 } = this.context
+    const dtype = data instanceof Float64Array ? 'float64' : float16 ? 'float16' : 'float32'
+    if (dtype === 'float16') checkHalves(data, this.context.out)
+    this.#writer ??= await NpyWriter.create(this.context.out, dtype, shape.slice(1))
     await this.#writer.write(data)
   }
 
   async finish(): Promise<void> {
+    await writeText(this.paths[1]!, `${this.context.provenance}\n`)
     await this.#writer!.finish()
   }
 

@@ -1,14 +1,15 @@
 /**
  * One .npz archive: `contributions`, `output`, `reference_output`, `delta`, `completeness`; on request `hypothetical`,
- * `multipliers`, `per_reference`; `names` for FASTA. With several inputs or layers, `contributions.NAME` and so on.
+ * `multipliers`, `per_reference`; `names` for FASTA; `provenance`, a JSON text. With several inputs or layers, `contributions.NAME` and so on.
  */
 
+import { checkHalves } from '../../formats/halves.js'
 import { NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import type { OutputName } from '../../options/score-options.js'
 import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
-import type { ScoredRecord, Sink } from './sink.js'
+import type { ScoredRecord, Sink, SinkContext } from './sink.js'
 
 const KEYS: Record<OutputName, string> = {
   contributions: 'contributions',
@@ -35,30 +36,38 @@ export class NpzSink implements Sink {
   #writer: NpzWriter | undefined
   readonly #names: string[] = []
 
-  /** @param several Whether several inputs or layers are scored, so that keys name them. */
-  constructor(
-    private readonly path: string,
-    private readonly several: boolean,
-  ) {
-    this.paths = [path]
+  constructor(private readonly context: SinkContext) {
+    this.paths = [context.out]
   }
 
   async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
-    const arrays = arraysOf(batch, this.several)
+    const arrays = arraysOf(batch, this.context.several)
     // Shapes are known from the first batch on.
     this.#writer ??= await NpzWriter.create(
-      this.path,
+      this.context.out,
       [...arrays].map(([key, { data, shape }]) => ({
         key,
-        dtype: data instanceof Float64Array ? 'float64' : 'float32',
+        dtype: this.#dtypeOf(data),
         rowShape: shape.slice(1),
       })),
+      { compress: this.context.compress ?? false },
     )
-    for (const [key, { data }] of arrays) await this.#writer.append(key, data)
+    for (const [key, { data }] of arrays) {
+      if (this.#dtypeOf(data) === 'float16') checkHalves(data, this.context.out)
+      await this.#writer.append(key, data)
+    }
     for (const { name } of batch.records) if (name !== undefined) this.#names.push(name)
   }
 
+  /** Scores shrink to half precision on request; outputs, and scores in double precision, keep theirs. */
+  #dtypeOf(data: FloatArray): 'float16' | 'float32' | 'float64' {
+    if (data instanceof Float64Array) return 'float64'
+    return this.context.float16 ? 'float16' : 'float32'
+  }
+
   async finish(): Promise<void> {
+    const { provenance } = this.context
+    this.#writer!.put('provenance', { dtype: 'string', shape: [], data: [provenance] })
     if (this.#names.length > 0)
       this.#writer!.put('names', { dtype: 'string', shape: [this.#names.length], data: this.#names })
     await this.#writer!.finish()

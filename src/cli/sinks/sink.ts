@@ -1,5 +1,6 @@
 /** Where scores go: files that appear under their names only when all scores are in them. */
 
+import type { FileOptions } from '../../formats/rows.js'
 import type { Region } from '../../genomics/region.js'
 import type { TensorRecord } from '../../records.js'
 import type { ScoreBatch } from '../../stream.js'
@@ -20,7 +21,7 @@ export interface Sink {
 }
 
 /** What a sink knows of its job before the first batch. */
-export interface SinkContext {
+export interface SinkContext extends FileOptions {
   /** The file to write, or the beginning of the names of several. */
   out: string
   /** Whether several inputs or layers are scored, so that keys name them. */

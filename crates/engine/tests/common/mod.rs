@@ -77,7 +77,6 @@ impl Setup {
             reverse_complement: None,
             mean_normalised: false,
             trace: false,
-            timed: false,
             overrides: vec![],
             multiply_by: MultiplyBy::Difference,
             precision: Arithmetic::Float64,

@@ -1,0 +1,84 @@
+/** Scores of sequences on their way between files: what every format of the field is made of. */
+
+import type { Region } from '../genomics/region.js'
+
+export const LETTERS = 4
+
+/** Where a window lies; `summit` is the position that it is centred on. */
+export type Site = Pick<Region, 'chrom' | 'start' | 'end' | 'summit'>
+
+/** How scores are written, whatever the format. */
+export interface FileOptions {
+  /** JSON text on how the scores were made. */
+  provenance: string
+  /** Scores in half precision: 11 bits, nothing above 65504, steps of 6e-8 near 0. */
+  float16?: boolean
+  /** Deflate, losslessly. */
+  compress?: boolean
+}
+
+/** `n` consecutive sequences. */
+export interface SequenceRows {
+  /** Positions of each. */
+  length: number
+  /** `[n, 4, length]`, zeros where the base is unknown. */
+  oneHot: Int8Array
+  /** `[n, 4, length]`; undefined where only {@link projected} is known. */
+  hypothetical: Float32Array | undefined
+  /** `[n, length]`: the contribution of each position, 0 where the base is unknown. */
+  projected: Float32Array
+  /** `[n]`; undefined where sequences have no place on a genome. */
+  sites: readonly Site[] | undefined
+}
+
+/** Where rows go: files that appear under their names only when all rows are in them. */
+export interface RowsWriter {
+  /** The files that `finish` leaves. */
+  readonly paths: readonly string[]
+  /** What of the rows it takes. */
+  readonly needs: { hypothetical: boolean; sites: boolean }
+  write(rows: SequenceRows): Promise<void>
+  finish(): Promise<void>
+  /** Removes everything written so far. Safe to call at any time. */
+  abort(): Promise<void>
+}
+
+/** `[n, length, 4]` from `[n, 4, length]`. */
+export function lettersLast<A extends Float32Array | Int8Array>(values: A, length: number): A {
+  const out = values.slice() as A
+  const size = LETTERS * length
+  for (let start = 0; start < out.length; start += size)
+    for (let position = 0; position < length; position++)
+      for (let letter = 0; letter < LETTERS; letter++)
+        out[start + position * LETTERS + letter] = values[start + letter * length + position]!
+  return out
+}
+
+/** `[n, 4, length]` from `[n, length, 4]`. */
+export function lettersFirst<A extends Float32Array | Int8Array>(values: A, length: number): A {
+  const out = values.slice() as A
+  const size = LETTERS * length
+  for (let start = 0; start < out.length; start += size)
+    for (let position = 0; position < length; position++)
+      for (let letter = 0; letter < LETTERS; letter++)
+        out[start + letter * length + position] = values[start + position * LETTERS + letter]!
+  return out
+}
+
+/** `[n, 4, length]`: each score at the letter that is there, zeros elsewhere. */
+export function atLetters(oneHot: Int8Array, scores: Float32Array): Float32Array {
+  const out = new Float32Array(oneHot.length)
+  for (let index = 0; index < out.length; index++) if (oneHot[index] !== 0) out[index] = scores[index]!
+  return out
+}
+
+/** `[n, length]` from scores `[n, 4, length]`: that of the letter that is there, 0 at unknown bases. */
+export function project(oneHot: Int8Array, scores: Float32Array, length: number): Float32Array {
+  const out = new Float32Array(oneHot.length / LETTERS)
+  const size = LETTERS * length
+  for (let start = 0, row = 0; start < oneHot.length; start += size, row += length)
+    for (let letter = 0; letter < LETTERS; letter++)
+      for (let position = 0, from = start + letter * length; position < length; position++, from++)
+        if (oneHot[from] !== 0) out[row + position] = scores[from]!
+  return out
+}
