@@ -32,6 +32,8 @@ export interface NativePlan {
   score(batch: NativeBatch, cancel: CancelToken): Promise<NativeResult>
   /** JSON of {@link NativeResidual} rows, worst first. Needs a plan with `trace`. */
   trace(batch: NativeBatch, cancel: CancelToken): Promise<string>
+  /** JSON of {@link NativeTimes}, or `null` for plans that are not `timed`. */
+  times(): string
 }
 
 export interface CancelToken {
@@ -86,6 +88,8 @@ export interface PlanOptions {
   meanNormalised?: boolean
   /** Makes a plan for `trace` instead of `score`. */
   trace?: boolean
+  /** Keeps the time of every step: for the benchmark. */
+  timed?: boolean
   precision: Precision
   references: NativeReference[]
   outputs: { contributions: boolean; hypothetical: boolean; multipliers: boolean; perReference: boolean }
@@ -146,6 +150,9 @@ export interface NativeResidual {
   residual: number
   relative: number
 }
+
+/** Seconds since the last call of each step: per example in the first pass, per pair in the others. */
+export type NativeTimes = Record<'example' | 'pair' | 'multipliers', number>[]
 
 /** What `environment` of the addon says. */
 export interface NativeEnvironment {

@@ -7,6 +7,7 @@ use deeplift_simd::Real;
 use crate::forward::{lane, lane_mut};
 use crate::pairs::Pairs;
 use crate::plan::{Kind, Plan};
+use crate::timing::Timed;
 
 /// Multipliers of the target's tensor for one lane.
 pub type Seed<'a, T> = &'a dyn Fn(&Pairs<T>, usize, &mut [T]);
@@ -16,8 +17,11 @@ pub type Seed<'a, T> = &'a dyn Fn(&Pairs<T>, usize, &mut [T]);
 pub fn run<T: Real>(plan: &Plan<T>, p: &mut Pairs<T>, lanes: usize, target: usize, seed: Seed<'_, T>) {
     let mut pass = Backward::new(plan, lanes);
     pass.seed(p, target, seed);
+    p.clock.pass(Timed::Multipliers, lanes);
     for i in (0..plan.steps.len()).rev() {
+        let start = p.clock.start();
         pass.step(p, i);
+        p.clock.stop(Timed::Multipliers, i, start);
     }
     // A tensor that no path reaches has multipliers of zero.
     for t in plan.scored.iter().filter_map(|i| i.tensor).filter(|&t| !pass.written[t]) {

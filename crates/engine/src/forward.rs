@@ -6,11 +6,13 @@ use deeplift_graph::operator::FusedLinear;
 
 use crate::letters::Letters;
 use crate::plan::{Kind, Plan, Step};
+use crate::timing::{Clock, Timed};
 
 /// Values on examples, one lane per example. Tensors that the pairs need stay valid until the next run.
 pub struct Tape<T: Real> {
     buffers: Vec<AlignedVec<T>>,
     pub(crate) letters: Letters,
+    pub(crate) clock: Clock,
 }
 
 /// Lane `lane` of a buffer whose lanes have `len` elements.
@@ -26,7 +28,11 @@ pub(crate) fn lane_mut<T>(buffer: &mut [T], len: usize, lane: usize) -> &mut [T]
 impl<T: Real> Tape<T> {
     /// Buffers for so many examples.
     pub fn new(plan: &Plan<T>, lanes: usize) -> Self {
-        Tape { buffers: plan.layout.tape.allocate(lanes), letters: Letters::new(plan, lanes) }
+        Tape {
+            buffers: plan.layout.tape.allocate(lanes),
+            letters: Letters::new(plan, lanes),
+            clock: Clock::new(plan.steps.len(), plan.options.timed),
+        }
     }
 
     fn slot(plan: &Plan<T>, tensor: usize) -> usize {
@@ -47,21 +53,27 @@ impl<T: Real> Tape<T> {
 
     /// Runs the examples in the first `lanes` lanes; their inputs are written already.
     pub fn run(&mut self, plan: &Plan<T>, lanes: usize, scratch: &mut Scratch<T>) {
+        self.clock.pass(Timed::Example, lanes);
         let mut i = 0;
         while i < plan.steps.len() {
-            let step = &plan.steps[i];
-            if step.relu_fused {
+            let start = self.clock.start();
+            if plan.steps[i].relu_fused {
                 self.fused_relu(plan, i, lanes, scratch);
-                i += 1 + step.fused_behind();
-                continue;
+            } else {
+                self.plain(plan, i, lanes, scratch);
             }
-            let slot = Self::slot(plan, step.output);
-            let mut out = std::mem::take(&mut self.buffers[slot]);
-            let input = |t: usize| &self.buffers[Self::slot(plan, t)][..];
-            evaluate(plan, step, lanes, &input, &self.letters, &mut out, scratch);
-            self.buffers[slot] = out;
-            i += 1;
+            self.clock.stop(Timed::Example, i, start);
+            i += 1 + plan.steps[i].fused_behind();
         }
+    }
+
+    fn plain(&mut self, plan: &Plan<T>, i: usize, lanes: usize, scratch: &mut Scratch<T>) {
+        let step = &plan.steps[i];
+        let slot = Self::slot(plan, step.output);
+        let mut out = std::mem::take(&mut self.buffers[slot]);
+        let input = |t: usize| &self.buffers[Self::slot(plan, t)][..];
+        evaluate(plan, step, lanes, &input, &self.letters, &mut out, scratch);
+        self.buffers[slot] = out;
     }
 
     fn fused_relu(&mut self, plan: &Plan<T>, i: usize, lanes: usize, scratch: &mut Scratch<T>) {

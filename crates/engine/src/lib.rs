@@ -32,5 +32,6 @@ mod record;
 pub mod score;
 mod target;
 pub mod tile;
+mod timing;
 pub mod trace;
 pub mod work;

@@ -36,6 +36,9 @@ pub struct PlanOptions {
     /// Whether everything is kept that [`crate::trace`] looks at.
     #[serde(default)]
     pub trace: bool,
+    /// Whether the time of every step is kept.
+    #[serde(default)]
+    pub timed: bool,
     /// Rules for nodes by name.
     #[serde(default)]
     pub overrides: Vec<Override>,

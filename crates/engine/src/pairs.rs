@@ -9,6 +9,7 @@ use crate::forward::{evaluate, lane, lane_mut, layer, Tape};
 use crate::letters::Letters;
 use crate::plan::{Kind, Plan};
 use crate::record::Records;
+use crate::timing::{Clock, Timed};
 
 /// Everything that belongs to a block of pairs, one lane per pair.
 pub struct Pairs<T: Real> {
@@ -24,6 +25,7 @@ pub struct Pairs<T: Real> {
     pub(crate) example_letters: Letters,
     pub(crate) scratch: Scratch<T>,
     pub(crate) work: Work<T>,
+    pub(crate) clock: Clock,
 }
 
 /// Temporary vectors of one thread; they grow once.
@@ -54,6 +56,7 @@ impl<T: Real> Pairs<T> {
             example_letters: Letters::new(plan, lanes),
             scratch: Scratch::default(),
             work: Work::default(),
+            clock: Clock::new(plan.steps.len(), plan.options.timed),
         }
     }
 
@@ -100,8 +103,10 @@ impl<T: Real> Pairs<T> {
                 self.letters.copy(l, &references.letters, which[l]);
             }
         }
+        self.clock.pass(Timed::Pair, records.owners.len());
         let mut i = 0;
         while i < plan.steps.len() {
+            let start = self.clock.start();
             let fused = plan.steps[i].relu_fused;
             let behind = plan.steps[i].fused_behind();
             match (records.shared, fused) {
@@ -115,6 +120,7 @@ impl<T: Real> Pairs<T> {
                 (Some(_), true) => records.step(self, i + 1),
                 (Some(_), false) => records.step(self, i),
             }
+            self.clock.stop(Timed::Pair, i, start);
             i += 1 + behind;
         }
     }

@@ -12,6 +12,8 @@ use crate::input::Input;
 use crate::options::{Encoding, PlanOptions, References};
 use crate::pairs::Pairs;
 use crate::plan::Plan;
+use crate::tile::lock;
+use crate::timing::Clock;
 
 /// Values of one tensor as they arrive.
 #[derive(Clone, Debug)]
@@ -114,6 +116,8 @@ pub struct Program<T: Real> {
     /// Buffers that are free.
     pub(crate) tapes: Mutex<Vec<Tape<T>>>,
     pub(crate) pairs: Mutex<Vec<Pairs<T>>>,
+    /// Times of steps, if the plan asks for them.
+    pub(crate) clock: Mutex<Clock>,
 }
 
 impl<T: Precision> Program<T> {
@@ -153,7 +157,15 @@ impl<T: Precision> Program<T> {
             });
         }
         let (constant, tapes, pairs) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Ok(Program { plan, shared: own, constant, tapes, pairs })
+        let clock = Mutex::new(Clock::new(plan.steps.len(), plan.options.timed));
+        Ok(Program { plan, shared: own, constant, tapes, pairs, clock })
+    }
+
+    /// Seconds per example or pair of every step since the last call, by pass; `null` unless the plan is timed.
+    pub fn take_times(&self) -> serde_json::Value {
+        let mut times = Clock::new(self.plan.steps.len(), self.plan.options.timed);
+        times.collect(&mut lock(&self.clock));
+        times.describe()
     }
 
     /// Checks a batch before any work.

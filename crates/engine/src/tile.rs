@@ -21,6 +21,7 @@ use crate::pairs::Pairs;
 use crate::plan::Plan;
 use crate::pool::{Job, Progress, Signal};
 use crate::score::{Batch, Program, Scores, Values};
+use crate::timing::Clock;
 
 /// What is told when a batch is done.
 pub type Done<T> = Box<dyn FnOnce(Result<Scores<T>>) + Send>;
@@ -133,6 +134,7 @@ impl<T: Precision> ScoreJob<T> {
             }
         }
         tape.run(plan, lanes, &mut pairs.scratch);
+        self.collect(&mut tape.clock);
         lock(&self.program.pairs).push(pairs);
         let each = 1 + plan.points;
         let pair = |lane, k| Pair { lane, reference: k / each, point: k % each };
@@ -157,6 +159,13 @@ impl<T: Precision> ScoreJob<T> {
 
     fn pair_lanes(&self) -> usize {
         self.plan().lanes.max(self.width * self.strands)
+    }
+
+    /// Keeps the times of a pass.
+    fn collect(&self, clock: &mut Clock) {
+        if self.plan().options.timed {
+            lock(&self.program.clock).collect(clock);
+        }
     }
 
     fn take_pairs(&self) -> Pairs<T> {
@@ -243,6 +252,7 @@ impl<T: Precision> ScoreJob<T> {
                 }
             }
         }
+        self.collect(&mut pairs.clock);
         lock(&self.program.pairs).push(pairs);
         Ok(Chunk { multipliers, references, outputs, deltas })
     }

@@ -9,59 +9,10 @@
 use deeplift_kernels::{
     ConvGeometry, Epilogue, PackedConv, PackedConvAdjoint, PackedDense, Scratch, Variant,
 };
-use deeplift_simd::{Isa, Kernel, Simd};
-use std::time::Instant;
-
-/// Seconds per call: the best of several samples of at least 20 ms.
-#[inline(always)]
-fn time(mut work: impl FnMut()) -> f64 {
-    work();
-    let mut best = f64::INFINITY;
-    for _ in 0..7 {
-        let (start, mut calls) = (Instant::now(), 0);
-        while start.elapsed().as_secs_f64() < 0.02 {
-            work();
-            calls += 1;
-        }
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-    }
-    best
-}
-
-/// Multiply-adds on `LEN` independent values that stay in registers.
-struct Peak<const LEN: usize>;
-
-impl<const LEN: usize> Kernel for Peak<LEN> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        const STEPS: usize = 10_000;
-        let [factor, term] = std::hint::black_box([0.999f32, 0.001]);
-        let seconds = time(
-            #[inline(always)]
-            || {
-                let mut values = std::hint::black_box([0.5f32; LEN]);
-                for _ in 0..STEPS {
-                    for value in &mut values {
-                        *value = simd.fma(*value, factor, term);
-                    }
-                }
-                std::hint::black_box(values);
-            },
-        );
-        2.0 * (LEN * STEPS) as f64 / seconds / 1e9
-    }
-}
-
-/// GFLOP/s with twelve vectors in flight.
-fn peak(isa: Isa) -> f64 {
-    match isa {
-        Isa::Avx512 => isa.run(Peak::<192>),
-        Isa::Avx2 => isa.run(Peak::<96>),
-        Isa::Scalar => isa.run(Peak::<48>),
-    }
-}
+use deeplift_simd::Isa;
+#[path = "../../simd/examples/measure/mod.rs"]
+mod measure;
+use measure::{peak, time};
 
 fn report(isa: Isa, what: &str, flops: f64, seconds: f64, peak: f64, error: Option<f64>) {
     let rate = flops / seconds / 1e9;

@@ -155,6 +155,16 @@ impl NativePlan {
         .to_string()
     }
 
+    /// Seconds of every step since the last call, as JSON; of plans that are timed.
+    #[napi]
+    pub fn times(&self) -> String {
+        match &self.program {
+            AnyProgram::F32(p) => p.take_times(),
+            AnyProgram::F64(p) => p.take_times(),
+        }
+        .to_string()
+    }
+
     /// Copies the batch and looks for the steps that lose completeness, on a thread of its own. JSON, worst first.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn trace<'e>(&self, env: &'e Env, batch: Object, cancel: &CancelToken) -> Result<Object<'e>> {

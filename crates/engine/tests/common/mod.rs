@@ -77,6 +77,7 @@ impl Setup {
             reverse_complement: None,
             mean_normalised: false,
             trace: false,
+            timed: false,
             overrides: vec![],
             multiply_by: MultiplyBy::Difference,
             precision: Arithmetic::Float64,
