@@ -7,7 +7,7 @@ export default defineConfig({
     alias: [{ find: /^deeplift$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }],
   },
   test: {
-    include: ['__test__/**/*.test.ts'],
+    include: ['__test__/**/*.test.ts', 'bench/__test__/**/*.test.mjs'],
     globalSetup: '__test__/support/build-dist.ts',
     // Scoring real networks competes for the same cores as the other test files.
     testTimeout: 60_000,

@@ -83,7 +83,7 @@ function forwardRuns(session, { inputName, input, output }, values, batch) {
  * Throws unless the outputs on examples and references are those of ONNX Runtime. Returns the largest relative
  * difference between sums of contributions and differences of outputs.
  */
-async function check({ name, sequences, references: count }, { given, shuffled }, runs, inputs) {
+export async function check({ name, sequences, references: count }, { given, shuffled }, runs, inputs) {
   const outputs = await runs(inputs.examples, 1)()
   const onReferences = await runs(inputs.references, 1)()
   const scores = await given()

@@ -10,6 +10,7 @@ const DOCS = fileURLToPath(new URL('../../docs/performance', import.meta.url))
 const OTHER_PAGES = {
   'scaling.md': 'how cost grows with references, length, batch, channels, width and threads',
   'roofline.md': 'what share of the processor each layer reaches, and what is left',
+  'start.md': 'how soon after the start of a process the first score is there',
 }
 
 export function writePage() {
@@ -27,7 +28,7 @@ function newestRecords() {
   return [...newest].sort(([a], [b]) => a.localeCompare(b)).map(([, record]) => record)
 }
 
-function page(complete) {
+export function page(complete) {
   const links = Object.entries(OTHER_PAGES)
     .filter(([name]) => existsSync(join(DOCS, name)))
     .map(([name, what]) => `- [${name.replace('.md', '')}](${name}): ${what}`)

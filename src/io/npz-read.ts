@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { type Entry, fromFdPromise, type ZipFile } from 'yauzl'
+import type { Entry, ZipFile } from 'yauzl'
 import { DeepLiftError } from '../errors.js'
 import { openForReading } from './files.js'
 import { malformed } from './npy-header.js'
@@ -34,6 +34,8 @@ async function readMembers(
 ): Promise<Record<string, NpyArray>> {
   const arrays = new Map<string, NpyArray>()
   const available: string[] = []
+  // Most programs read no archive: the library is loaded by those that do.
+  const { fromFdPromise } = await import('yauzl')
   // The handle is ours to close, and yauzl is kept from closing it as well.
   const zip = await fromFdPromise(fd, { autoClose: false, lazyEntries: true })
   for await (const entry of zip.eachEntry()) {

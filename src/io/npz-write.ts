@@ -7,7 +7,6 @@
 
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { ZipFile } from 'yazl'
 import { DeepLiftError } from '../errors.js'
 import { OutputFile } from './files.js'
 import type { NpyArray } from './npy-read.js'
@@ -97,6 +96,8 @@ export class NpzWriter {
 
   /** Joins the arrays and gives the archive its name. */
   async finish(): Promise<void> {
+    // Most programs write no archive: the library is loaded by those that do.
+    const { ZipFile } = await import('yazl')
     const zip = new ZipFile()
     const options = { ...MEMBER, compress: this.options.compress ?? false }
     for (const [key, writer] of this.rows) {
