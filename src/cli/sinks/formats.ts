@@ -1,5 +1,6 @@
 /** The formats of results by name. */
 
+import { BigWigRowsWriter } from '../../formats/bigwig.js'
 import { Hdf5RowsWriter } from '../../formats/hdf5.js'
 import { ModiscoWriter } from '../../formats/modisco.js'
 import { checkChoice } from '../../options/check.js'
@@ -10,7 +11,7 @@ import { NpzSink } from './npz.js'
 import { SequenceRowsSink } from './sequence-rows.js'
 import type { Sink, SinkContext } from './sink.js'
 
-export const FORMATS = ['npz', 'npy', 'modisco', 'chrombpnet', 'bpnet'] as const
+export const FORMATS = ['npz', 'npy', 'modisco', 'chrombpnet', 'bpnet', 'bigwig'] as const
 export type Format = (typeof FORMATS)[number]
 
 const CREATE: Record<Format, (context: SinkContext) => Sink> = {
@@ -20,6 +21,10 @@ const CREATE: Record<Format, (context: SinkContext) => Sink> = {
   chrombpnet: ({ out, ...options }) =>
     new SequenceRowsSink(new Hdf5RowsWriter(out, 'chrombpnet', options), 'chrombpnet'),
   bpnet: ({ out, ...options }) => new SequenceRowsSink(new Hdf5RowsWriter(out, 'bpnet', options), 'bpnet'),
+  bigwig: ({ out, genome, ...options }) => {
+    if (!genome) throw usage('--format bigwig lays scores along a genome: it takes --bed and --genome.')
+    return new SequenceRowsSink(new BigWigRowsWriter(out, genome, options), 'bigwig')
+  },
 }
 
 /** What a format holds that is not asked for otherwise. */
@@ -34,6 +39,7 @@ export function chooseFormat({ format, out }: { format?: string; out?: string })
   if (format !== undefined) return checkChoice(format, FORMATS, '--format')
   if (out?.endsWith('.h5'))
     throw usage(`${out}: HDF5 has two layouts: say --format chrombpnet or --format bpnet.`)
+  if (out?.endsWith('.bw') || out?.endsWith('.bigwig')) return 'bigwig'
   return out?.endsWith('.npy') ? 'npy' : 'npz'
 }
 
