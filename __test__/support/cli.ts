@@ -14,12 +14,26 @@ export interface Finished {
 export interface RunOptions {
   stdin?: string
   env?: Record<string, string>
-  /** Sends SIGINT when it resolves. */
+  /** Sends `signal` when it resolves. */
   interrupt?: Promise<unknown>
+  /** Default SIGINT. */
+  signal?: NodeJS.Signals
+  cwd?: string
+  /** Largest file that the command may write, in KiB. */
+  fileLimit?: number
 }
 
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...options.env } })
+  const { fileLimit, cwd } = options
+  const command = [process.execPath, CLI, ...args]
+  const [program, ...rest] =
+    fileLimit === undefined
+      ? command
+      : ['bash', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'bash', ...command]
+  const child = spawn(program!, rest, {
+    env: { ...process.env, ...options.env },
+    ...(cwd !== undefined && { cwd }),
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => {
@@ -28,7 +42,7 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
-  options.interrupt?.then(() => child.kill('SIGINT'))
+  options.interrupt?.then(() => child.kill(options.signal ?? 'SIGINT'))
   child.stdin.end(options.stdin ?? '')
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)

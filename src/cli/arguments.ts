@@ -10,7 +10,11 @@ function wrong(message: string): DeepLiftError {
 
 /** Arguments of `score` that do not fit together, or not to the model. */
 export function usage(message: string): DeepLiftError {
-  return wrong(`score: ${message}`)
+  return usageOf('score', message)
+}
+
+export function usageOf(command: string, message: string): DeepLiftError {
+  return wrong(`${command}: ${message}`)
 }
 
 /** `--rule NAME` or `--rule integrated-gradients:STEPS`, and `--override node=rule` as often as needed. */

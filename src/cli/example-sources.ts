@@ -5,18 +5,26 @@ import { resolveRule, WITHOUT_REFERENCE } from '../options/rule.js'
 import type { PlanChoices } from '../options/score-options.js'
 import type { InputInfo } from '../options/tensor-info.js'
 import { byInput, parseCount, parseReference, type ReferenceArgument, usage } from './arguments.js'
-import type { FastaSource } from './records.js'
 
 export interface SourceArguments {
   fasta?: string
+  bed?: string
+  genome?: string
   input?: string[]
   reference?: string[]
   seed: string
   unknown: string
 }
 
+/** A file of sequences or regions, and the input that they belong to. */
+export interface SequenceFile {
+  input: string
+  path: string
+}
+
 export interface ExampleSources {
-  fasta: FastaSource | undefined
+  fasta: SequenceFile | undefined
+  bed: SequenceFile | undefined
   /** Path of a .npy file by input name. */
   files: Map<string, string>
   references: Map<string, ReferenceArgument>
@@ -28,12 +36,20 @@ export function exampleSources(
   inputs: readonly InputInfo[],
 ): ExampleSources {
   const names = inputs.map(({ name }) => name)
+  if (options.fasta !== undefined && options.bed !== undefined)
+    throw usage('sequences come from --fasta or from --bed, not from both.')
+  if ((options.bed === undefined) !== (options.genome === undefined))
+    throw usage('--bed and --genome belong together: regions, and the genome that they are cut from.')
   const files = inputFiles(options.input ?? [], names)
-  const fasta = options.fasta === undefined ? undefined : fastaSource(options.fasta, files, names)
-  if (!fasta && files.size === 0) throw usage('give the examples as --fasta FILE or as --input FILE.npy.')
-  const missing = names.find((name) => !files.has(name) && fasta?.input !== name)
+  const find = (option: 'fasta' | 'bed') =>
+    options[option] === undefined ? undefined : sequenceFile(option, options[option], files, names)
+  const [fasta, bed] = [find('fasta'), find('bed')]
+  const sequences = fasta ?? bed
+  if (!sequences && files.size === 0)
+    throw usage('give the examples as --fasta FILE, as --bed FILE --genome FILE, or as --input FILE.npy.')
+  const missing = names.find((name) => !files.has(name) && sequences?.input !== name)
   if (missing !== undefined) throw usage(`input "${missing}" is missing: give --input ${missing}=FILE.npy.`)
-  return { fasta, files, references: referenceArguments(options, choices, names) }
+  return { fasta, bed, files, references: referenceArguments(options, choices, names) }
 }
 
 function inputFiles(texts: readonly string[], names: readonly string[]): Map<string, string> {
@@ -50,20 +66,21 @@ function inputFiles(texts: readonly string[], names: readonly string[]): Map<str
 }
 
 /** The sequences belong to the input that is named, or to the only one without an array. */
-function fastaSource(
+function sequenceFile(
+  option: string,
   text: string,
   files: ReadonlyMap<string, string>,
   names: readonly string[],
-): FastaSource {
+): SequenceFile {
   const named = names.find((name) => text.startsWith(`${name}=`))
   if (named !== undefined && !files.has(named)) return { input: named, path: text.slice(named.length + 1) }
   const [input, other] = names.filter((name) => !files.has(name))
   if (named !== undefined || input === undefined)
-    throw usage(`input "${named ?? names[0]}" is given both as --fasta and as --input; give one of them.`)
+    throw usage(`input "${named ?? names[0]}" is given both as --${option} and as --input; give one of them.`)
   if (other !== undefined)
     throw usage(
-      `--fasta ${text}: the model has the inputs ${names.join(', ')}; write --fasta NAME=FILE, and --input NAME=FILE.npy ` +
-        'for the others.',
+      `--${option} ${text}: the model has the inputs ${names.join(', ')}; write --${option} NAME=FILE, and ` +
+        '--input NAME=FILE.npy for the others.',
     )
   return { input, path: text }
 }

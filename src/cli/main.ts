@@ -6,34 +6,11 @@
  * cannot be used, 130 interrupted, 143 ended by SIGTERM.
  */
 
-import { createRequire } from 'node:module'
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { DeepLiftError } from '../errors.js'
-import { addDoctorCommand } from './commands/doctor.js'
-import { addInspectCommand } from './commands/inspect.js'
-import { addScoreCommand } from './commands/score.js'
 import { EXIT, exitCodeOf } from './exit-code.js'
 import { Interrupted } from './interruption.js'
-
-const { version } = createRequire(import.meta.url)('#package') as { version: string }
-
-function createProgram(): Command {
-  const program = new Command('deeplift')
-    .description('DeepLIFT contribution scores of ONNX models')
-    .version(version)
-    .showSuggestionAfterError()
-    .exitOverride()
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 a defect or a broken installation, 2 a wrong argument or option,\n' +
-        '3 a model or file that cannot be used, 130 interrupted, 143 ended by SIGTERM.',
-    )
-  addInspectCommand(program)
-  addScoreCommand(program)
-  addDoctorCommand(program)
-  for (const command of program.commands) command.exitOverride()
-  return program
-}
+import { createProgram } from './program.js'
 
 function report(error: unknown, json: boolean): number {
   // commander has printed its own message, or the help that was asked for.

@@ -1,34 +1,74 @@
-/** One line on stderr that says how far a job is: rewritten in place on a terminal, now and then elsewhere. */
+/**
+ * How far a job is, on stderr: one line that is rewritten in place on a terminal and added now and then elsewhere, or
+ * lines of JSON for programs.
+ */
 
+import { Option } from 'commander'
 import type { Progress } from '../progress.js'
 
+export const PROGRESS = ['text', 'json', 'none'] as const
+export type ProgressMode = (typeof PROGRESS)[number]
+
 /** Milliseconds between two updates. */
-const INTERVAL = { terminal: 100, log: 10_000 }
+const INTERVAL = { terminal: 100, log: 10_000, json: 1000 }
+
+export interface ProgressArguments {
+  progress?: string
+  quiet?: boolean
+}
+
+export function progressOption(): Option {
+  return new Option('--progress <how>', 'text, or lines of JSON on stderr, or none (as --quiet)')
+    .choices(PROGRESS)
+    .default('text')
+}
 
 export class ProgressLine {
   /** Number of examples, as soon as it is known. */
   total: number | undefined
+  /** What lines of JSON say beside the progress. */
+  facts: Readonly<Record<string, unknown>> = {}
+  readonly #mode: ProgressMode
   readonly #terminal = process.stderr.isTTY === true
   #shown = performance.now()
+  #last: Progress | undefined
   #visible = false
 
   constructor(
     private readonly unit: string,
-    private readonly quiet: boolean,
-  ) {}
+    { progress = 'text', quiet = false }: ProgressArguments,
+  ) {
+    this.#mode = quiet ? 'none' : (progress as ProgressMode)
+  }
 
   update(progress: Progress): void {
-    if (this.quiet) return
+    if (this.#mode === 'none') return
+    this.#last = progress
     const now = performance.now()
-    if (now - this.#shown < (this.#terminal ? INTERVAL.terminal : INTERVAL.log)) return
+    const kind = this.#mode === 'json' ? 'json' : this.#terminal ? 'terminal' : 'log'
+    if (now - this.#shown < INTERVAL[kind]) return
     this.#shown = now
-    const text = describeProgress(progress, this.total ?? progress.total, this.unit)
+    this.#show(progress)
+  }
+
+  #show(progress: Progress): void {
+    this.#last = undefined
+    const total = this.total ?? progress.total
+    if (this.#mode === 'json') {
+      const { done, perSecond, worstCompleteness } = progress
+      const etaSeconds = total === undefined ? null : Math.max(0, total - done) / perSecond
+      const line = { done, total: total ?? null, perSecond, etaSeconds, worstCompleteness, ...this.facts }
+      process.stderr.write(`${JSON.stringify({ progress: line })}\n`)
+      return
+    }
+    const text = describeProgress(progress, total, this.unit)
     process.stderr.write(this.#terminal ? `\r\x1b[2K${text}` : `${text}\n`)
     this.#visible = this.#terminal
   }
 
-  /** Clears the line, so that what comes next stands alone. */
+  /** Clears the line, so that what comes next stands alone; lines of JSON end with the last state. */
   end(): void {
+    if (this.#mode === 'json' && this.#last) this.#show(this.#last)
     if (this.#visible) process.stderr.write('\r\x1b[2K')
     this.#visible = false
   }

@@ -1,11 +1,8 @@
 /** How scores were made, as the text that every file of scores carries: equal jobs have equal texts. */
 
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { createRequire } from 'node:module'
+import { sha256Of } from '../io/files.js'
 import type { StreamOptions } from '../options/score-options.js'
-
-const { version } = createRequire(import.meta.url)('#package') as { version: string }
+import { version } from './version.js'
 
 export interface ProvenanceFacts {
   /** The ONNX file. */
@@ -24,18 +21,12 @@ export async function provenanceOf(facts: ProvenanceFacts): Promise<string> {
   return canonicalJson({
     program: 'deeplift',
     version,
-    modelSha256: await sha256(model),
+    modelSha256: await sha256Of(model),
     references,
     seed,
     parameters,
     policies,
   })
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer)
-  return hash.digest('hex')
 }
 
 /** Keys in order, so that the order of options does not show. */

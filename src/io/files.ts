@@ -2,7 +2,7 @@
  * Opening files, with errors that name them, and writing files that appear only when they are complete.
  */
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DeepLiftError } from '../errors.js'
@@ -77,11 +77,7 @@ export class OutputFile {
       try {
         done += (await this.handle.write(bytes, done, length, position + done)).bytesWritten
       } catch (cause) {
-        throw new DeepLiftError(
-          'FILE_NOT_FOUND',
-          `${this.path} cannot be written: ${systemCode(cause)} after ${position + done} bytes.`,
-          { cause, details: { path: this.path } },
-        )
+        throw cannotWrite(this.path, cause, position + done)
       }
     }
   }
@@ -96,9 +92,13 @@ export class OutputFile {
   /** Gives the complete file its name. */
   async commit(): Promise<void> {
     // Without this a crash of the machine could leave the name pointing at data that never reached the disk.
-    await this.handle.sync()
-    await this.close()
-    await rename(this.temporaryPath, this.path)
+    try {
+      await this.handle.sync()
+      await this.close()
+      await rename(this.temporaryPath, this.path)
+    } catch (cause) {
+      throw cannotWrite(this.path, cause, this.#position)
+    }
   }
 
   /** Removes the file. Safe to call at any time, any number of times; after `commit` it does nothing. */
@@ -106,6 +106,19 @@ export class OutputFile {
     await this.close()
     await rm(this.temporaryPath, { force: true })
   }
+}
+
+/** SHA-256 of what is in a file, as hexadecimal digits. */
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  const handle = await openForReading(path)
+  try {
+    for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: 1 << 20 }))
+      hash.update(chunk as Buffer)
+  } finally {
+    await handle.close()
+  }
+  return hash.digest('hex')
 }
 
 /** Writes a whole file of text. */
@@ -118,6 +131,23 @@ export async function writeText(path: string, text: string): Promise<void> {
     await file.discard()
     throw error
   }
+}
+
+const REASONS: Record<string, string> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of the disk is used up',
+  EFBIG: 'files may not become that large here',
+}
+
+/** @param bytes How far the file was written. */
+export function cannotWrite(path: string, cause: unknown, bytes?: number): DeepLiftError {
+  const code = systemCode(cause)
+  const reason = code in REASONS ? `${REASONS[code]} (${code})` : code
+  const after = bytes === undefined ? '' : ` after ${bytes} bytes`
+  return new DeepLiftError('FILE_NOT_FOUND', `${path} cannot be written: ${reason}${after}.`, {
+    cause,
+    details: { path },
+  })
 }
 
 function systemCode(cause: unknown): string {

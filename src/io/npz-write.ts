@@ -8,7 +8,7 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { DeepLiftError } from '../errors.js'
-import { OutputFile } from './files.js'
+import { cannotWrite, OutputFile } from './files.js'
 import type { NpyArray } from './npy-read.js'
 import { encodeNpy, type NpyChunk, type NpyRowDtype, NpyWriter } from './npy-write.js'
 
@@ -111,10 +111,7 @@ export class NpzWriter {
     try {
       await pipeline(output, createWriteStream(this.archive.temporaryPath))
     } catch (cause) {
-      throw new DeepLiftError('FILE_NOT_FOUND', `${this.path} cannot be written: ${cause}.`, {
-        cause,
-        details: { path: this.path },
-      })
+      throw cannotWrite(this.path, cause)
     }
     for (const writer of this.rows.values()) await writer.abort()
     await this.archive.commit()

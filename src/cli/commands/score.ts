@@ -1,91 +1,59 @@
-/** `deeplift score`: contribution scores of sequences or arrays, into files. */
+/** `deeplift score`: contribution scores of sequences, regions or arrays, into files. */
 
 import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import type { DeepLift } from '../../model.js'
-import { PRECISIONS, type Precision } from '../../native.js'
-import { resolveRule, sumsToDifference, TIMES_INPUT } from '../../options/rule.js'
-import type { OutputName, StreamOptions } from '../../options/score-options.js'
+import type { StreamOptions } from '../../options/score-options.js'
+import type { Progress } from '../../progress.js'
 import type { NodeResidual } from '../../trace.js'
-import { parseCount, usage } from '../arguments.js'
+import { usage } from '../arguments.js'
 import { createReporter, type Reporter, table } from '../console.js'
-import { exampleSources, type SourceArguments } from '../example-sources.js'
-import { addExplanationOptions, type ExplanationArguments, explanation } from '../explanation.js'
+import { exampleSources } from '../example-sources.js'
 import { interruption } from '../interruption.js'
-import { addModelOptions, collect, loadModel, type ModelArguments } from '../model-options.js'
-import { type describeProgress, duration, ProgressLine } from '../progress-line.js'
+import { mergeJob } from '../jobs/merge.js'
+import { type Planned, planJob } from '../jobs/plan.js'
+import { computeShare, openJob } from '../jobs/work.js'
+import { loadModel } from '../model-options.js'
+import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
+import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
 import { provenanceOf } from '../provenance.js'
 import { type Examples, openExamples } from '../records.js'
-import { chooseFormat, createSink, FORMATS, type Format, outputsOf } from '../sinks/formats.js'
+import { prefixOf } from '../results.js'
+import { addScoreOptions, type ScoreArguments, scoreOptions, severalScored } from '../score-arguments.js'
+import { chooseFormat, createSink } from '../sinks/formats.js'
 import type { Sink } from '../sinks/sink.js'
+import { rateLine } from '../summary.js'
+import { version } from '../version.js'
 
-interface Arguments extends ModelArguments, ExplanationArguments, SourceArguments {
-  multiplyBy?: string
-  uracil?: boolean
-  out?: string
+interface Arguments extends ScoreArguments, ProgressArguments {
   traceCompleteness?: boolean
-  format?: string
-  compress?: boolean
-  float16?: boolean
-  hypothetical?: boolean
-  multipliers?: boolean
-  perReference?: boolean
-  precision: string
-  batch?: string
-  firstExample?: string
-  quiet?: boolean
+  restart?: boolean
+  keepJob?: boolean
   json?: boolean
 }
 
 export function addScoreCommand(program: Command): void {
   const command = program
     .command('score')
-    .description('score sequences or arrays and write the contributions to a file')
-    .argument('<model>', 'ONNX file')
-    .option(
-      '--fasta <[name=]file>',
-      "sequences: FASTA, plain, gzip or bgzip; '-' reads stdin. Other inputs of the model come from --input",
-    )
-    .option(
-      '--input <[name=]file.npy>',
-      'input values [n, …], or base codes [n, length] as integers',
-      collect,
-    )
-    .option(
-      '--reference <[name=]reference>',
-      'dinuc-shuffle[:COUNT] (20), zeros, background[:A,C,G,T] (.25 each), file:REFERENCES.npy or self (held fixed); ' +
-        'without a name, of all inputs that have none of their own',
-      collect,
-    )
-    .option('--seed <n>', 'seed of the shuffles', '1')
-    .option('--unknown <policy>', 'unknown bases in shuffles: symbol, fixed or reject', 'symbol')
-    .option('--uracil', 'read U as T')
-    .option('--out <file>', 'file to write; with --format modisco the prefix of two files')
+    .description('score sequences, regions or arrays and write the contributions to a file')
+    .argument('[model]', 'ONNX file')
+  addScoreOptions(command)
     .option(
       '--trace-completeness',
       'instead of scores, print how far contributions are from summing up at each node',
     )
-    .option('--format <format>', `${FORMATS.join(', ')} (default: from the name of --out, or npz)`)
-    .option('--compress', 'deflate .npz and HDF5 files: smaller, slower to write, the same numbers')
-    .option('--float16', 'store scores in half precision, three decimal digits, in half the space')
-    .option('--hypothetical', 'also write hypothetical contributions')
-    .option('--multipliers', 'also write multipliers')
-    .option('--per-reference', 'also write contributions against each reference')
-    .option('--precision <type>', PRECISIONS.join(', '), 'float32')
-    .option('--batch <n>', 'examples per native call; has no effect on any number')
-    .option('--first-example <n>', 'number of the first example, where this job is a part of a larger one')
+    .option('--restart', 'with --bed: discard an unfinished job of the same --out')
+    .option('--keep-job', 'with --bed: keep the blocks that results are made of')
+    .addOption(progressOption())
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
-  addExplanationOptions(command).option(
-    '--multiply-by <what>',
-    `difference, or input with --rule ${TIMES_INPUT.join(', ')} (default: difference)`,
-  )
-  addModelOptions(command).action(async (path: string, options: Arguments) => {
-    await score(path, options)
-  })
+    .action(async (argument: string | undefined) => {
+      const model = await applyParameters(command, argument)
+      await score(model, command.opts<Arguments>(), effectiveParameters(command, model))
+    })
 }
 
-async function score(path: string, options: Arguments): Promise<void> {
+async function score(path: string, options: Arguments, parameters: Parameters): Promise<void> {
   const reporter = createReporter(options.json === true)
   const { out, traceCompleteness = false } = options
   if (traceCompleteness === (out !== undefined))
@@ -94,18 +62,32 @@ async function score(path: string, options: Arguments): Promise<void> {
         ? '--trace-completeness prints a table and writes no scores: leave out --out.'
         : 'say where the scores go: --out FILE.',
     )
+  const interrupt = interruption()
+  try {
+    if (options.bed === undefined || out === undefined)
+      await scoreExamples(path, options, parameters, reporter, interrupt.signal)
+    else await scoreRegions(path, options, parameters, reporter, interrupt.signal)
+  } finally {
+    interrupt.end()
+  }
+}
+
+/** Examples that are there as sequences or arrays go through memory into their file. */
+async function scoreExamples(
+  path: string,
+  options: Arguments,
+  parameters: Parameters,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const { out } = options
   const format = chooseFormat(options)
   const model = await loadModel(path, options)
-  const scoring = scoreOptions(options, model, format)
-  const interrupt = interruption()
-  const { signal } = interrupt
+  const scoring = scoreOptions(options, model)
   const sources = exampleSources(options, scoring, model.inputs)
-  const examples = await openExamples({
-    inputs: model.inputs,
-    ...sources,
-    letters: { uracil: options.uracil ? 't' : 'reject' },
-    signal,
-  })
+  if (sources.bed) throw usage('--trace-completeness takes --fasta or --input.')
+  const letters = { uracil: options.uracil ? 't' : 'reject' } as const
+  const examples = await openExamples({ inputs: model.inputs, ...sources, letters, signal })
   const settings = { model: path, references: options.reference ?? null, seed: options.seed, ...scoring }
   try {
     if (out === undefined) {
@@ -125,17 +107,81 @@ async function score(path: string, options: Arguments): Promise<void> {
     try {
       const summary = await run(model, examples, scoring, sink, reporter, options, signal)
       await sink.finish()
-      reporter.result(() => summary.text, { ...summary.data, settings, files: sink.paths })
+      const parametersPath = `${prefixOf(out)}.params.json`
+      await writeJson(parametersPath, parameters)
+      reporter.result(() => `${summary.text}: ${sink.paths.join(', ')}`, {
+        ...summary.data,
+        settings,
+        files: sink.paths,
+        parameters: parametersPath,
+      })
     } catch (error) {
       await sink.abort()
       throw error
     }
   } finally {
-    interrupt.end()
     // A pipe that nobody reads to its end would keep the process.
     if (sources.fasta?.path === '-') process.stdin.destroy()
     await examples.close()
   }
+}
+
+/** Regions are a job: planned, computed block by block, merged. */
+async function scoreRegions(
+  path: string,
+  options: Arguments,
+  parameters: Parameters,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const job = await openJob(path, options)
+  try {
+    const request = { ...job, parameters, modelPath: path, version, restart: options.restart === true }
+    const { folder, manifest, dropped } = await planJob(request)
+    reportDropped({ manifest, dropped }, reporter)
+    const started = performance.now()
+    const all = { first: 0, end: manifest.blocks }
+    const { warnings, computed, kept } = await computeShare(folder, manifest, job, all, {
+      reporter,
+      progress: options,
+      signal,
+    })
+    const seconds = (performance.now() - started) / 1000
+    const { paths, worstCompleteness, unknown } = await mergeJob(folder, manifest, {
+      keep: options.keepJob === true,
+      signal,
+    })
+    const rate = rateLine({ examples: computed, seconds, worstCompleteness }, 'regions', job.scoring)
+    const resumed = kept > 0 ? `, ${kept} from before` : ''
+    const n = unknown > 0 ? `, ${unknown} with unknown bases` : ''
+    reporter.result(() => `${rate}${resumed}${n}: ${paths.join(', ')}`, {
+      examples: manifest.regions.kept,
+      computed,
+      seconds,
+      examplesPerSecond: computed / seconds,
+      worstCompleteness,
+      withUnknownBases: unknown,
+      regions: manifest.regions,
+      warnings,
+      settings: { model: path, references: options.reference ?? null, seed: options.seed, ...job.scoring },
+      files: paths,
+    })
+  } finally {
+    await job.genome.close()
+  }
+}
+
+/** Says which rows of the BED file have no scores. */
+export function reportDropped(
+  { manifest, dropped }: Pick<Planned, 'manifest' | 'dropped'>,
+  reporter: Reporter,
+): void {
+  const { rows, kept } = manifest.regions
+  if (kept === rows) return
+  const more = rows - kept - dropped.length
+  reporter.warn(
+    `${rows - kept} of ${rows} regions are left out: ${dropped.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`,
+  )
 }
 
 async function trace(
@@ -176,17 +222,11 @@ async function run(
   options: Arguments,
   signal: AbortSignal,
 ) {
-  const line = new ProgressLine('examples', options.quiet === true)
+  const line = new ProgressLine('examples', options)
   examples.total.then((total) => {
     line.total = total
   })
-  let last = {
-    done: 0,
-    total: undefined,
-    perSecond: 0,
-    etaSeconds: undefined,
-    worstCompleteness: 0,
-  } as Parameters<typeof describeProgress>[0]
+  let last: Pick<Progress, 'done' | 'worstCompleteness'> = { done: 0, worstCompleteness: 0 }
   const started = performance.now()
   const warned = new Set<string>()
   try {
@@ -212,39 +252,13 @@ async function run(
   }
   if (last.done === 0) throw new DeepLiftError('INVALID_INPUT', 'There are no examples to score.')
   const seconds = (performance.now() - started) / 1000
+  const { done: examplesDone, worstCompleteness } = last
   const data = {
-    examples: last.done,
+    examples: examplesDone,
     seconds,
-    examplesPerSecond: last.done / seconds,
-    worstCompleteness: last.worstCompleteness,
+    examplesPerSecond: examplesDone / seconds,
+    worstCompleteness,
     warnings: [...warned],
   }
-  // Where contributions do not promise to sum up, their residual says nothing about the numbers.
-  const residual = sumsToDifference(resolveRule(scoring.rule).rule)
-    ? `, worst completeness ${last.worstCompleteness.toExponential(1)}`
-    : ''
-  const rate = `${(last.done / seconds).toPrecision(3)}/s`
-  const text = `${last.done} examples in ${duration(seconds)} (${rate})${residual}: ${sink.paths.join(', ')}`
-  return { text, data }
-}
-
-function severalScored({ layers }: StreamOptions, { inputs }: DeepLift): boolean {
-  return (layers?.length ?? inputs.length) > 1
-}
-
-function scoreOptions(options: Arguments, model: DeepLift, format: Format): StreamOptions {
-  const outputs = new Set<OutputName>(['contributions', ...outputsOf(format)])
-  if (options.hypothetical) outputs.add('hypothetical')
-  if (options.multipliers) outputs.add('multipliers')
-  if (options.perReference) outputs.add('perReference')
-  return {
-    ...explanation(options, model.outputs),
-    outputs: [...outputs],
-    precision: options.precision as Precision,
-    ...(options.multiplyBy !== undefined && { multiplyBy: options.multiplyBy as 'input' }),
-    ...(options.batch !== undefined && { batchSize: parseCount(options.batch, '--batch', 1) }),
-    ...(options.firstExample !== undefined && {
-      firstExample: parseCount(options.firstExample, '--first-example', 0),
-    }),
-  }
+  return { text: rateLine(data, 'examples', scoring), data }
 }

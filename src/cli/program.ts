@@ -1,0 +1,33 @@
+/** The commands and their options. */
+
+import { Command } from 'commander'
+import { addDoctorCommand } from './commands/doctor.js'
+import { addInspectCommand } from './commands/inspect.js'
+import { addMergeCommand } from './commands/merge.js'
+import { addPlanCommand } from './commands/plan.js'
+import { addScoreCommand } from './commands/score.js'
+import { addShardCommand } from './commands/shard.js'
+import { addStatusCommand } from './commands/status.js'
+import { version } from './version.js'
+
+export function createProgram(): Command {
+  const program = new Command('deeplift')
+    .description('DeepLIFT contribution scores of ONNX models')
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 a defect or a broken installation, 2 a wrong argument or option,\n' +
+        '3 a model or file that cannot be used, 130 interrupted, 143 ended by SIGTERM.',
+    )
+  addInspectCommand(program)
+  addScoreCommand(program)
+  addPlanCommand(program)
+  addShardCommand(program)
+  addStatusCommand(program)
+  addMergeCommand(program)
+  addDoctorCommand(program)
+  for (const command of program.commands) command.exitOverride()
+  return program
+}

@@ -1,0 +1,13 @@
+/** Names of the files that a command leaves. */
+
+const EXTENSION = /\.(npz|npy|h5|bw)$/
+
+/** What the names of files beside the results begin with: the name of the result without its extension. */
+export function prefixOf(out: string): string {
+  return out.replace(EXTENSION, '')
+}
+
+/** The folder of the job that makes a result, while it is made. */
+export function jobFolderOf(out: string): string {
+  return `${prefixOf(out)}.job`
+}
