@@ -70,6 +70,7 @@ async function startSides(job, { interpreter, methods, withDefault, seconds, log
   try {
     for (const peer of PEERS) {
       if (!methods.includes(peer.method) || (peer.lettersOnly && !network.letters)) continue
+      if (peer.chunked && job.threads > 1) continue
       const { ready } = await start(peer, await sweep(peer), true)
       if (withDefault && peer.lettersOnly) await start(peer, DEFAULT_BATCH, false)
       if (!ready.cuda || peer.chunked) continue

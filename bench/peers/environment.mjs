@@ -11,7 +11,7 @@ const STAMP = join(FOLDER, 'installed.txt')
 const PYTHON = join(FOLDER, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']))
 const NAMED = ['torch', 'tangermeme', 'captum', 'shap', 'numpy']
 
-/** The path of its interpreter. Installing takes minutes and, on Linux, 4 GB of disk. */
+/** The path of its interpreter. Installing takes minutes and, on Linux, 7 GB of disk. */
 export function python() {
   const wanted = readFileSync(REQUIREMENTS, 'utf8')
   if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== wanted) {

@@ -4,7 +4,7 @@
 
 `examples` and `references` are files of float32 values, `[n, *input]` and `[n, count, *input]`. Commands:
 
-    {"do": "time", "batch": pairs, "seconds": at least, "resident": bool}
+    {"do": "time", "batch": pairs, "seconds": at least, "resident": bool, "examples": the first so many; all}
         -> {"ms": per pair, or null where the memory of a device does not suffice}
     {"do": "scores", "batch": pairs, "to": path} -> {}; contributions as float32
     {"do": "memory"} -> {"peakMB"}
@@ -38,22 +38,23 @@ class Peer:
         once = [read(examples, [-1, *input]), read(references, [-1, count, *input])]
         self.host = [values.repeat(repeat, *[1] * (values.ndim - 1)) for values in once]
         self.resident = [values.to(self.device) for values in self.host]
-        self.pairs = len(self.host[0]) * count
+        self.count = count
 
-    def attribute(self, batch, resident):
-        inputs = self.resident if resident else [values.to(self.device) for values in self.host]
-        return self.method(self.model, *inputs, batch)
+    def attribute(self, batch, resident, examples=None):
+        chosen = [values[:examples] for values in (self.resident if resident else self.host)]
+        return self.method(self.model, *[values.to(self.device) for values in chosen], batch)
 
-    def time(self, batch, seconds, resident=False):
+    def time(self, batch, seconds, resident=False, examples=None):
+        pairs = len(self.host[0][:examples]) * self.count
         calls, start, spent = 0, time.perf_counter(), 0
         try:
             while calls == 0 or spent < seconds:
-                self.attribute(batch, resident)
+                self.attribute(batch, resident, examples)
                 calls += 1
                 spent = time.perf_counter() - start
         except torch.cuda.OutOfMemoryError:
             return {"ms": None}
-        return {"ms": spent * 1e3 / (calls * self.pairs)}
+        return {"ms": spent * 1e3 / (calls * pairs)}
 
     def scores(self, batch, to):
         self.attribute(batch, resident=False).float().numpy().tofile(to)

@@ -26,11 +26,11 @@ export function records() {
   return names.sort().map((name) => ({ name, record: JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) }))
 }
 
-/** The newest record, if it was made under the same conditions as `fresh`; otherwise `fresh` under a new name. */
+/** The newest record that was made under the same conditions as `fresh`; without one, `fresh` under a new name. */
 export function resumed(fresh) {
-  const last = records().at(-1)
-  const same = (key) => JSON.stringify(last.record[key]) === JSON.stringify(fresh[key])
-  return last && CONDITIONS.every(same) ? last : named(fresh)
+  const same = ({ record }) =>
+    CONDITIONS.every((key) => JSON.stringify(record[key]) === JSON.stringify(fresh[key]))
+  return records().findLast(same) ?? named(fresh)
 }
 
 /** A record under the name of its date. */

@@ -14,12 +14,12 @@ import { ISAS, PEERS } from './sides.mjs'
 const METHODS = PEERS.map(({ method }) => method)
 const HELP = `npm run bench:peers -- [options] [name of a network]...
 
---threads 1,2    default: 1 and 2; with --quick 1
+--threads 1,2    default: 1 and 2; with --quick 1. Peers that take one example at a time run on one thread only
 --rounds N       default: 5; with --quick 3
 --peers a,b      of ${METHODS.join(', ')}; default: all; with --quick tangermeme and captum
 --isa ${ISAS.join('|')}       keep everyone to this instruction set
 --quick          fewer rounds, peers and threads, and no peers as installed
---resume         add to the newest record, if all but networks and threads is as it was there
+--resume         add to the newest record in which all but networks and threads is the same
 --json           print the record instead of the table
 --list           print the names of the networks
 

@@ -68,13 +68,21 @@ export async function bestBatch(worker, { chunked, device = 'cpu' }, { sequences
   const times = new Map()
   const time = async (step) => {
     if (!times.has(step)) {
-      const { ms } = await worker.ask({ do: 'time', batch: ladder[step], seconds })
+      const batch = ladder[step]
+      // As many examples as it takes for a full batch: calls of large networks take seconds.
+      const examples = device === 'cpu' ? Math.ceil(batch / references) : undefined
+      const { ms } = await worker.ask({ do: 'time', batch, seconds, examples })
       times.set(step, ms ?? Number.POSITIVE_INFINITY)
     }
     return times.get(step)
   }
   let best = Math.min(ladder.length - 1, 2)
-  await worker.ask({ do: 'time', batch: ladder[best], seconds: 0 })
+  await worker.ask({
+    do: 'time',
+    batch: ladder[best],
+    seconds: 0,
+    examples: device === 'cpu' ? 1 : undefined,
+  })
   for (const step of [1, -1])
     while (ladder[best + step] !== undefined && (await time(best + step)) < (await time(best))) best += step
   return ladder[best]
