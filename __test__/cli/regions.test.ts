@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -158,6 +158,13 @@ describe('regions', () => {
         const offset = (Math.floor(index / LENGTH) * 4 + letter) * LENGTH + (index % LENGTH)
         expect(oneHot[offset]).toBe(code === letter ? 1 : 0)
       }
+  })
+
+  test('go into tracks whose session finds the genome from where it lies', async () => {
+    await mkdir(at('tracks'))
+    await succeed([...REGIONS(), '--out', at('tracks/t.bw')])
+    const session = JSON.parse(await readFile(at('tracks/t.bw.igv.json'), 'utf8'))
+    expect(session.reference.fastaURL).toBe('../g.fa')
   })
 
   test('with other inputs and references from .npy files, whose rows are those of the BED file', async () => {

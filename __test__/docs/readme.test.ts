@@ -16,6 +16,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeNpy } from '../../src/index.js'
 import { CLI } from '../support/cli.js'
+import { fastaOf } from '../support/genome.js'
 import { DEMO_FASTA, DEMO_MODEL, oneHot, profileModel, randomCodes, randomFloats } from '../support/models.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -45,6 +46,15 @@ beforeAll(async () => {
   const fasta = (await readFile(DEMO_FASTA, 'utf8')).split('\n').slice(0, 12).join('\n')
   await writeFile(at('peaks.fa'), fasta)
   await writeFile(at('peaks.fa.gz'), gzipSync(fasta))
+  const genome = Array.from(randomCodes(2000, 4), (code) => 'ACGT'[code]).join('')
+  await writeFile(at('genome.fa'), fastaOf({ chr1: genome }, 60))
+  const peaks = [300, 10, 900, 1500].map((start) => `chr1\t${start}\t${start + 100}\t.\t0\t.\t1\t2\t3\t50\n`)
+  await writeFile(at('peaks.narrowPeak'), peaks.join(''))
+  await writeNpy(at('peaks-control.npy'), {
+    dtype: 'float32',
+    shape: [4, 2, 192],
+    data: randomFloats(1536, 5),
+  })
   const codes = randomCodes(3 * 200, 1)
   await writeNpy(at('x.npy'), { dtype: 'float32', shape: [3, 4, 200], data: oneHot(codes, 200) })
   await writeNpy(at('control.npy'), { dtype: 'float32', shape: [6, 2, 192], data: randomFloats(2304, 3) })

@@ -26,13 +26,17 @@ const RUN_ONLY = [
 ]
 
 /** Options of a parameters file that change nothing about results, but may stand there. */
-const ALLOWED = ['threads', 'memory', 'batch', 'quiet', 'progress', 'keepJob']
+const ALLOWED = ['threads', 'memory', 'batch']
 
 function parameterOptions(command: Command): Option[] {
   return command.options.filter((option) => {
     const name = option.attributeName()
     return !RUN_ONLY.includes(name) || ALLOWED.includes(name)
   })
+}
+
+function isFlag(option: Option): boolean {
+  return option.isBoolean() || option.negate
 }
 
 function isRepeatable(option: Option): boolean {
@@ -45,13 +49,14 @@ export function parameterSchema(command: Command): object {
   const properties = Object.fromEntries(
     parameterOptions(command).map((option) => {
       const value = option.argChoices ? { enum: option.argChoices } : text
-      const type = option.isBoolean()
+      const type = isFlag(option)
         ? { type: 'boolean' }
         : isRepeatable(option)
           ? { anyOf: [text, { type: 'array', items: text }] }
           : value
       const given = option.defaultValue !== undefined && { default: option.defaultValue }
-      return [option.attributeName(), { description: option.description, ...type, ...given }]
+      const description = option.negate ? `false: ${option.description}` : option.description
+      return [option.attributeName(), { description, ...type, ...given }]
     }),
   )
   return {
@@ -111,7 +116,7 @@ async function readParameters(path: string, command: Command): Promise<Record<st
 }
 
 function parameterValue(value: unknown, option: Option, where: string): ParameterValue {
-  if (option.isBoolean()) {
+  if (isFlag(option)) {
     if (typeof value === 'boolean') return value
     throw invalidOption(`${where}: expected true or false, found ${show(value)}.`)
   }

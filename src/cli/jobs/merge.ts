@@ -1,7 +1,7 @@
 /** Merging: the blocks of a job, in order, into the files that were asked for. */
 
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { DeepLiftError } from '../../errors.js'
 import { worstOf } from '../../progress.js'
 import { writeJson } from '../parameters.js'
@@ -71,7 +71,11 @@ async function createSinks(folder: string, manifest: Manifest, out: string): Pro
     provenance,
     compress: parameters.compress === true,
     float16: parameters.float16 === true,
-    genome: { path: String(parameters.genome), sizes: await readSizes(folder) },
+    genome: {
+      // What leads from result files to the genome is relative to where they end up.
+      path: join(dirname(out), relative(dirname(String(parameters.out)), String(parameters.genome))),
+      sizes: await readSizes(folder),
+    },
   }
   const format = chooseFormat(parameters as { format?: string; out: string })
   return new SinkGroup([createSink(format, context), new RegionsSink(`${prefixOf(out)}.regions.bed`)])
