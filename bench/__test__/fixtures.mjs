@@ -62,11 +62,14 @@ export function scalingRecord() {
       const costs = { msPerCall: cost, msPerSequence: cost, msPerPair: cost, pairsPerSecond: cost }
       return { x, ...costs, gflopPerPass: x / 1e3, foreignCores: 0 }
     })
-    return {
-      name: sweep.name,
-      points,
-      law: sweep.law(points.map((point) => ({ x: point.x, y: point[sweep.cost] }))),
+    const law = sweep.law(points.map((point) => ({ x: point.x, y: point[sweep.cost] })))
+    const peer = {
+      name: 'tangermeme',
+      batch: 8,
+      points: points.map(({ x }) => ({ x, msPerSequence: 10 * x })),
+      line: { slope: 10, intercept: 0 },
     }
+    return { name: sweep.name, points, law, ...(sweep.beside && { peer }) }
   })
   return { ...MACHINE, rounds: 3, sweeps }
 }

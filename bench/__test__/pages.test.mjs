@@ -85,6 +85,7 @@ describe('bench:scaling', () => {
     const text = scalingPage(record)
     expect(text).not.toContain('does not hold')
     expect(text).toContain('1.00 + 2.00 R ms')
+    expect(text).toContain('0.00 + 10.00 R ms for the same scores: its slope is 5.0 times ours')
     for (const { name } of SWEEPS) expect(text).toContain(`(scaling-${name}.svg)`)
   })
 
@@ -95,11 +96,12 @@ describe('bench:scaling', () => {
   })
 
   test.each(SWEEPS)('the plot of $name has its points', async (sweep) => {
-    const { points, law } = scalingRecord().sweeps.find(({ name }) => name === sweep.name)
-    const svg = await scalingFigure(sweep, points, law)
+    const measured = scalingRecord().sweeps.find(({ name }) => name === sweep.name)
+    const svg = await scalingFigure(sweep, measured)
     expect(svg).toMatch(/^<svg.*<\/svg>\n$/s)
     expect(svg).toContain(`Cost by ${sweep.name}`)
-    expect(svg.match(/#0072b2/g).length).toBeGreaterThanOrEqual(points.length)
+    expect(svg.match(/#0072b2/g).length).toBeGreaterThanOrEqual(measured.points.length)
+    expect(svg.includes('tangermeme')).toBe(sweep.beside === true)
   })
 })
 

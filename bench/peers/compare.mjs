@@ -2,16 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { makeInputs } from '../inputs.mjs'
 import { ensureModels, modelPath } from '../make-models.mjs'
 import { quietly } from '../quiet.mjs'
 import { divide, spread } from '../statistics.mjs'
 import { compareScores } from './agreement.mjs'
-import { run } from './environment.mjs'
+import { makeTwin } from './environment.mjs'
 import { bestBatch, DEFAULT_BATCH, PEERS, startOurs, startPeer } from './sides.mjs'
-
-const TWIN = fileURLToPath(new URL('twin.py', import.meta.url))
 
 /**
  * What was measured, as `bench/record` keeps it. Sides alternate within each round; ratios are taken within rounds,
@@ -39,14 +36,14 @@ function writeJob(network, { interpreter, threads, isa }, folder) {
   const at = (name) => join(folder, name)
   ensureModels([network])
   const model = modelPath(network)
-  run(interpreter, [TWIN, model, network.output, at('twin.pt')])
+  const twin = makeTwin(interpreter, model, network.output, folder)
   const { examples, references } = makeInputs(network)
   writeFileSync(at('examples'), new Uint8Array(examples.buffer, examples.byteOffset, examples.byteLength))
   writeFileSync(
     at('references'),
     new Uint8Array(references.buffer, references.byteOffset, references.byteLength),
   )
-  const files = { model, twin: at('twin.pt'), examples: at('examples'), references: at('references') }
+  const files = { model, twin, examples: at('examples'), references: at('references') }
   return { network, threads, isa, folder, ...files }
 }
 

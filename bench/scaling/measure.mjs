@@ -6,6 +6,7 @@ import { quietly } from '../quiet.mjs'
 import { median } from '../statistics.mjs'
 
 const LAYERS = 3
+export const OUTPUT = 'value'
 
 /**
  * `[{ x, msPerCall, msPerSequence, msPerPair, pairsPerSecond, gflopPerPass, foreignCores }]`, medians of `rounds`
@@ -37,13 +38,19 @@ export async function measureSweep({ points }, { rounds, seconds }) {
   })
 }
 
-/** A tower of residual convolutions over one-hot sequences, and the mean of its last layer. */
-async function prepare({ length, filters, width, sequences, references, threads }) {
+/** A tower of residual convolutions over one-hot sequences, and the mean of its last layer, as `OUTPUT`. */
+export function tower({ length, filters, width }) {
   const net = new Network()
   let x = net.relu(net.conv(net.input('sequence', [4, length]), filters, 21, { same: true }))
   for (let i = 0; i < LAYERS; i++)
     x = net.add(x, net.relu(net.conv(x, filters, width, { dilation: 2, same: true })))
-  net.output(net.dense(net.mean(x), 1), 'value')
+  net.output(net.dense(net.mean(x), 1), OUTPUT)
+  return net
+}
+
+async function prepare(point) {
+  const { length, sequences, references, threads } = point
+  const net = tower(point)
   const model = await DeepLift.load(net.encode('tower'), { threads })
   const inputs = makeInputs({ input: [4, length], letters: true, sequences, references })
   const sequence = { data: inputs.codes, shape: [sequences, length] }

@@ -22,22 +22,23 @@ const WHY = {
 
 export function page({ date, cpu, node, rounds, commit, sweeps }) {
   const sections = SWEEPS.map((sweep) => {
-    const { points, law } = sweeps.find(({ name }) => name === sweep.name)
+    const { points, law, peer } = sweeps.find(({ name }) => name === sweep.name)
     return `## ${sweep.name[0].toUpperCase()}${sweep.name.slice(1)}
 
 ![Cost by ${sweep.name}](scaling-${sweep.name}.svg)
 
 ${WHY[sweep.name]}
 
-${law.holds ? 'Measured' : '**The law does not hold here.** Measured'}: ${law.text}.
+${law.holds ? 'Measured' : '**The law does not hold here.** Measured'}: ${law.text}.${peer ? ` ${beside(peer, law)}` : ''}
 
 ${markdownTable(
-  points.map(({ x, msPerCall, msPerSequence, msPerPair, gflopPerPass }) => ({
+  points.map(({ x, msPerCall, msPerSequence, msPerPair, gflopPerPass }, i) => ({
     [sweep.axis]: x,
     'ms per call': msPerCall.toFixed(2),
     'ms per sequence': msPerSequence.toFixed(2),
     'ms per pair': msPerPair.toFixed(3),
     'GFLOP per pass': gflopPerPass.toFixed(4),
+    ...(peer && { [`${peer.name}, ms per sequence`]: peer.points[i].msPerSequence.toFixed(1) }),
   })),
 )}`
   })
@@ -52,4 +53,8 @@ to the points so that relative distances are least.
 
 ${sections.join('\n\n')}
 `
+}
+
+function beside({ name, batch, line: { slope, intercept } }, { line }) {
+  return `${name}, ${batch} pairs at a time, takes ${intercept.toFixed(2)} + ${slope.toFixed(2)} R ms for the same scores: its slope is ${(slope / line.slope).toFixed(1)} times ours.`
 }

@@ -1,7 +1,7 @@
 // What is varied, one thing at a time, and the law that cost should follow.
 //
 // Each sweep is `{ name, axis, points, cost, law }`: `points` are settings of `measure.mjs` with the value `x` that
-// varies, `cost` names the time that is looked at, and `law` judges `[{ x, y }]`.
+// varies, `cost` names the time that is looked at, and `law` judges `[{ x, y }]`; `beside` where a peer is timed too.
 import { availableParallelism } from 'node:os'
 import { affineFit, exponent } from './fit.mjs'
 
@@ -20,6 +20,7 @@ export const SWEEPS = [
     axis: 'references per sequence',
     points: vary('references', [1, 2, 5, 10, 20, 40]),
     cost: 'msPerSequence',
+    beside: true,
     law: (points) => {
       const { slope, intercept, residual } = affineFit(points)
       const ratio = intercept / slope
