@@ -9,6 +9,12 @@ export const FOREIGN_LIMIT = 0.12
 
 const TRIES = 3
 
+/** What pages say of times that were taken beside other programs; nothing of others. */
+export function busyNote(foreign) {
+  if (!(foreign > FOREIGN_LIMIT)) return ''
+  return `\n\n**The machine was busy**: other programs used up to ${foreign.toFixed(1)} cores meanwhile, so that times are longer than they need be.`
+}
+
 /**
  * Does `measure` until other processes than this one and `pids` used less than 0.12 cores meanwhile, three times at
  * most. Returns its result with `foreign`, in cores; null where the system does not tell.

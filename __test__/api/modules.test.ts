@@ -4,7 +4,8 @@
  */
 
 import { execFile } from 'node:child_process'
-import { sep } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -28,6 +29,16 @@ function packagesOf(files: readonly string[]): string[] {
   return [...new Set(names)].filter((name) => !name.startsWith('@protobufjs')).sort()
 }
 
+/** Files that an ES module and what it imports from this package are in; none that are imported when they are used. */
+async function filesOf(path: string, seen = new Set<string>()): Promise<Set<string>> {
+  if (seen.has(path)) return seen
+  seen.add(path)
+  const code = await readFile(path, 'utf8')
+  for (const [, name] of code.matchAll(/^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];?$/gm))
+    await filesOf(join(dirname(path), name!), seen)
+  return seen
+}
+
 describe("import 'deeplift'", async () => {
   const files = await loadedBy('./dist/cjs/index.cjs')
   const own = files.filter((path) => path.includes(`${sep}dist${sep}`))
@@ -45,4 +56,15 @@ describe("import 'deeplift'", async () => {
     expect(own.length).toBeLessThanOrEqual(OWN_MODULES)
     expect(own.filter((path) => path.includes(`${sep}cli${sep}`))).toEqual([])
   })
+
+  // One by one they would take longer than the first score.
+  test.each(['dist/index.js', 'dist/cli/main.js'])(
+    '%s: these modules are joined into few files',
+    async (entry) => {
+      const found = await filesOf(join(root, entry))
+      expect([...found].map((path) => relative(root, path))).toContain(entry)
+      expect(found.size).toBeGreaterThan(1)
+      expect(found.size).toBeLessThanOrEqual(4)
+    },
+  )
 })

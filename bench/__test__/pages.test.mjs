@@ -139,6 +139,13 @@ describe('bench:roofline', () => {
     expect(analyse({ ...measured, rows: [fast] }, limits).steps[0].leftMs).toBe(0)
   })
 
+  test('the page says if the machine was busy', () => {
+    const record = rooflineRecord()
+    expect(rooflinePage(record)).not.toContain('busy')
+    record.networks[0].foreignCores = 0.52
+    expect(rooflinePage(record)).toContain('**The machine was busy**: other programs used up to 0.5 cores')
+  })
+
   test('the page names what most is left in', () => {
     const text = rooflinePage(rooflineRecord())
     expect(text).toContain('Most is left in Conv adjoint by direct (30 % of the time)')

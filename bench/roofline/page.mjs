@@ -1,4 +1,6 @@
 // The page of a record of bench:roofline.
+
+import { busyNote } from '../quiet.mjs'
 import { markdownTable } from '../table.mjs'
 import { analyse, peakShare } from './analyse.mjs'
 
@@ -9,9 +11,10 @@ const NAMED = 3
 
 export function page({ date, cpu, node, commit, rounds, networks }) {
   const all = networks.map(({ limits, ...measured }) => analyse(measured, limits))
+  const foreign = Math.max(...networks.map(({ foreignCores }) => foreignCores))
   return `# How close to the limits of the processor
 
-Made by \`npm run bench:roofline\` on ${date.slice(0, 10)}: ${cpu}, instruction set ${all[0].limits.isa}, Node ${node}, commit ${commit}, one thread, medians of ${rounds} calls.
+Made by \`npm run bench:roofline\` on ${date.slice(0, 10)}: ${cpu}, instruction set ${all[0].limits.isa}, Node ${node}, commit ${commit}, one thread, medians of ${rounds} calls.${busyNote(foreign)}
 
 A step of a plan cannot take less time than its operations take at the processor's peak of multiply-adds, nor less than
 its bytes take to be read. The larger of the two is its **floor**; what a step takes above its floor is **left** to be

@@ -1,4 +1,5 @@
 // The page of a record of bench:scaling.
+import { busyNote } from '../quiet.mjs'
 import { markdownTable } from '../table.mjs'
 import { BASE, SWEEPS } from './sweeps.mjs'
 
@@ -42,9 +43,10 @@ ${markdownTable(
   })),
 )}`
   })
+  const foreign = Math.max(...sweeps.flatMap(({ points }) => points.map(({ foreignCores }) => foreignCores)))
   return `# How cost grows
 
-Made by \`npm run bench:scaling\` on ${date.slice(0, 10)}: ${cpu}, Node ${node}, commit ${commit}, medians of ${rounds} rounds.
+Made by \`npm run bench:scaling\` on ${date.slice(0, 10)}: ${cpu}, Node ${node}, commit ${commit}, medians of ${rounds} rounds.${busyNote(foreign)}
 
 The network is a tower over one-hot sequences: a convolution of width 21, three residual convolutions with dilation 2,
 the mean over positions and a dense layer of one output, with random weights. One thing varies at a time from
