@@ -127,7 +127,7 @@ describe('sequences', () => {
         'output',
         'per_reference',
         'provenance',
-      ].concat('reference_output'),
+      ].concat('reference_output', 'sequences'),
     )
     const scores = await model.score(
       { x: { data: codes, shape: [EXAMPLES, LENGTH] } },

@@ -1,11 +1,13 @@
 /** The commands and their options. */
 
 import { Command } from 'commander'
+import { addConvertCommand } from './commands/convert.js'
 import { addDoctorCommand } from './commands/doctor.js'
 import { addInspectCommand } from './commands/inspect.js'
 import { addMergeCommand } from './commands/merge.js'
 import { addPlanCommand } from './commands/plan.js'
 import { addScoreCommand } from './commands/score.js'
+import { addSeqletsCommand } from './commands/seqlets.js'
 import { addShardCommand } from './commands/shard.js'
 import { addStatusCommand } from './commands/status.js'
 import { version } from './version.js'
@@ -27,6 +29,8 @@ export function createProgram(): Command {
   addShardCommand(program)
   addStatusCommand(program)
   addMergeCommand(program)
+  addConvertCommand(program)
+  addSeqletsCommand(program)
   addDoctorCommand(program)
   for (const command of program.commands) command.exitOverride()
   return program

@@ -43,6 +43,24 @@ export interface RowsWriter {
   abort(): Promise<void>
 }
 
+export type LetterAxis = 'first' | 'last'
+
+/**
+ * Where the letters are in `[n, …one sequence]`; undefined where these are not sequences of four letters. Axes of
+ * extent 1, of two-dimensional exports, do not count.
+ */
+export function letterAxis(shape: readonly number[]): { axis: LetterAxis; length: number } | undefined {
+  const axes = shape.slice(1).filter((extent) => extent !== 1)
+  if (axes.length !== 2 || !axes.includes(LETTERS)) return undefined
+  return axes[0] === LETTERS ? { axis: 'first', length: axes[1]! } : { axis: 'last', length: axes[0]! }
+}
+
+/** `[n, 4, length]` from values of either order. */
+export function inOrder(values: ArrayLike<number>, axis: LetterAxis, length: number): Float32Array {
+  const floats = Float32Array.from(values)
+  return axis === 'first' ? floats : lettersFirst(floats, length)
+}
+
 /** `[n, length, 4]` from `[n, 4, length]`. */
 export function lettersLast<A extends Float32Array | Int8Array>(values: A, length: number): A {
   const out = values.slice() as A
@@ -81,4 +99,37 @@ export function project(oneHot: Int8Array, scores: Float32Array, length: number)
       for (let position = 0, from = start + letter * length; position < length; position++, from++)
         if (oneHot[from] !== 0) out[row + position] = scores[from]!
   return out
+}
+
+/** `[n, length]` from contributions: their sum over letters is that of the letter that is there. */
+export function sumOverLetters(oneHot: Int8Array, contributions: Float32Array, length: number): Float32Array {
+  const out = new Float32Array(oneHot.length / LETTERS)
+  const size = LETTERS * length
+  for (let start = 0, row = 0; start < oneHot.length; start += size, row += length)
+    for (let position = 0; position < length; position++) {
+      let sum = 0
+      let known = 0
+      for (let at = start + position; at < start + size; at += length) {
+        sum += contributions[at]!
+        known |= oneHot[at]!
+      }
+      if (known !== 0) out[row + position] = sum
+    }
+  return out
+}
+
+/** `[n, 4, length]` from base codes `[n, length]`. */
+export function oneHotOfCodes(codes: ArrayLike<number>, length: number): Int8Array {
+  const out = new Int8Array(LETTERS * codes.length)
+  for (let index = 0; index < codes.length; index++) {
+    const position = index % length
+    const code = codes[index]!
+    if (code < LETTERS) out[LETTERS * (index - position) + code * length + position] = 1
+  }
+  return out
+}
+
+/** Rows that are read together: about 8 MiB of scores. */
+export function rowsAtOnce(length: number): number {
+  return Math.max(1, Math.floor((1 << 21) / (LETTERS * length)))
 }

@@ -119,6 +119,26 @@ export async function readNpyFrom(reader: ByteReader, where: string): Promise<Np
   return { dtype: header.dtype, shape: header.shape, data }
 }
 
+/** An array of a .npy image that is read from front to back, some rows at a time. */
+export interface NpyRows {
+  dtype: NpyDtype
+  shape: number[]
+  /** The next rows. */
+  next(rows: number): Promise<NpyData>
+}
+
+export async function openNpyRows(reader: ByteReader, where: string): Promise<NpyRows> {
+  const { header } = await readHeader(reader, where)
+  const [, ...rowShape] = header.shape
+  if (header.shape.length === 0 || (header.fortranOrder && rowShape.length > 0))
+    throw malformed(where, 'its rows do not follow each other (numpy.ascontiguousarray puts them in order)')
+  return {
+    dtype: header.dtype,
+    shape: [...header.shape],
+    next: async (rows) => await readElements(reader, rows * elementCount(rowShape), header, where),
+  }
+}
+
 async function readHeader(
   reader: ByteReader,
   where: string,

@@ -6,7 +6,7 @@ import type { Entry, ZipFile } from 'yauzl'
 import { DeepLiftError } from '../errors.js'
 import { openForReading } from './files.js'
 import { malformed } from './npy-header.js'
-import { type ByteReader, type NpyArray, readNpyFrom } from './npy-read.js'
+import { type ByteReader, type NpyArray, type NpyRows, openNpyRows, readNpyFrom } from './npy-read.js'
 
 /** Deflate cannot do better than 1032 to 1; a member that claims to is an attack on memory. */
 const MAX_DEFLATE_RATIO = 1032
@@ -17,6 +17,31 @@ const MAX_DEFLATE_RATIO = 1032
  * @param keys Only these are read, and all of them must be there; every array if omitted.
  */
 export async function readNpz(path: string, keys?: readonly string[]): Promise<Record<string, NpyArray>> {
+  const { arrays, available } = await readPresent(path, keys)
+  const missing = keys?.find((key) => !(key in arrays))
+  if (missing !== undefined)
+    throw malformed(
+      path,
+      `it has no array ${JSON.stringify(missing)}, only ${available.join(', ') || 'none'}`,
+    )
+  return arrays
+}
+
+/** Reads those of the arrays that the archive has. */
+export async function readNpzPresent(
+  path: string,
+  keys: readonly string[],
+): Promise<Record<string, NpyArray | undefined>> {
+  return (await readPresent(path, keys)).arrays
+}
+
+interface Members {
+  arrays: Record<string, NpyArray>
+  /** Keys of all arrays of the archive. */
+  available: string[]
+}
+
+async function readPresent(path: string, keys: readonly string[] | undefined): Promise<Members> {
   const handle = await openForReading(path)
   try {
     return await readMembers(path, handle.fd, keys)
@@ -27,11 +52,7 @@ export async function readNpz(path: string, keys?: readonly string[]): Promise<R
   }
 }
 
-async function readMembers(
-  path: string,
-  fd: number,
-  keys: readonly string[] | undefined,
-): Promise<Record<string, NpyArray>> {
+async function readMembers(path: string, fd: number, keys: readonly string[] | undefined): Promise<Members> {
   const arrays = new Map<string, NpyArray>()
   const available: string[] = []
   // Most programs read no archive: the library is loaded by those that do.
@@ -45,13 +66,40 @@ async function readMembers(
     available.push(key)
     if (keys === undefined || keys.includes(key)) arrays.set(key, await readMember(zip, entry, path))
   }
-  const missing = keys?.find((key) => !arrays.has(key))
-  if (missing !== undefined)
-    throw malformed(
-      path,
-      `it has no array ${JSON.stringify(missing)}, only ${available.join(', ') || 'none'}`,
-    )
-  return Object.fromEntries(arrays)
+  return { arrays: Object.fromEntries(arrays), available }
+}
+
+/** Arrays of an archive that are read side by side, some rows at a time. */
+export interface NpzRows {
+  arrays: ReadonlyMap<string, NpyRows>
+  close(): Promise<void>
+}
+
+/** @param keys Arrays that are opened if the archive has them. */
+export async function openNpzRows(path: string, keys: readonly string[]): Promise<NpzRows> {
+  const handle = await openForReading(path)
+  const readers: StreamReader[] = []
+  const close = async () => {
+    for (const reader of readers) reader.close()
+    await handle.close()
+  }
+  try {
+    const { fromFdPromise } = await import('yauzl')
+    const zip = await fromFdPromise(handle.fd, { autoClose: false, lazyEntries: true })
+    const arrays = new Map<string, NpyRows>()
+    for await (const entry of zip.eachEntry()) {
+      const key = entry.fileName.replace(/\.npy$/, '')
+      if (key === entry.fileName || !keys.includes(key)) continue
+      const where = `${path}, member ${entry.fileName},`
+      const reader = new StreamReader(await zip.openReadStreamPromise(entry), entry.uncompressedSize, where)
+      readers.push(reader)
+      arrays.set(key, await openNpyRows(reader, where))
+    }
+    return { arrays, close }
+  } catch (error) {
+    await close()
+    throw error instanceof DeepLiftError ? error : malformed(path, `it is not a sound zip archive (${error})`)
+  }
 }
 
 async function readMember(zip: ZipFile, entry: Entry, path: string): Promise<NpyArray> {

@@ -1,6 +1,7 @@
 /**
  * One .npz archive: `contributions`, `output`, `reference_output`, `delta`, `completeness`; on request `hypothetical`,
- * `multipliers`, `per_reference`; `names` for FASTA; `provenance`, a JSON text. With several inputs or layers, `contributions.NAME` and so on.
+ * `multipliers`, `per_reference`; `sequences`, base codes, where they came as letters or codes; `names`; `provenance`, a
+ * JSON text. With several inputs or layers, `contributions.NAME` and so on.
  */
 
 import { checkHalves } from '../../formats/halves.js'
@@ -11,6 +12,8 @@ import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
 import type { ScoredRecord, Sink, SinkContext } from './sink.js'
 
+type Values = FloatArray | Uint8Array
+
 const KEYS: Record<OutputName, string> = {
   contributions: 'contributions',
   hypothetical: 'hypothetical',
@@ -19,8 +22,8 @@ const KEYS: Record<OutputName, string> = {
 }
 
 /** The arrays of a batch by their key in the archive. */
-function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string, Tensor<FloatArray>> {
-  const arrays = new Map<string, Tensor<FloatArray>>()
+function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string, Tensor<Values>> {
+  const arrays = new Map<string, Tensor<Values>>()
   for (const [output, key] of Object.entries(KEYS) as [OutputName, string][])
     for (const [name, tensor] of Object.entries(batch[output]))
       arrays.set(several ? `${key}.${name}` : key, tensor)
@@ -28,7 +31,23 @@ function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string
   arrays.set('reference_output', batch.referenceOutput)
   arrays.set('delta', batch.delta)
   arrays.set('completeness', batch.completeness)
+  const sequences = sequencesOf(batch)
+  if (sequences) arrays.set('sequences', sequences)
   return arrays
+}
+
+/** The base codes of a batch, where one input alone is scored and has them. */
+function sequencesOf({ contributions, records }: ScoreBatch<ScoredRecord>): Tensor<Uint8Array> | undefined {
+  const [name = '', other] = Object.keys(contributions)
+  const rows = records.flatMap(({ inputs }) => {
+    const data = inputs[name]?.data
+    return data instanceof Uint8Array ? [data] : []
+  })
+  if (other !== undefined || rows.length < records.length) return undefined
+  const length = rows[0]!.length
+  const data = new Uint8Array(rows.length * length)
+  for (const [index, row] of rows.entries()) data.set(row, index * length)
+  return { data, shape: [rows.length, length] }
 }
 
 export class NpzSink implements Sink {
@@ -53,14 +72,15 @@ export class NpzSink implements Sink {
       { compress: this.context.compress ?? false },
     )
     for (const [key, { data }] of arrays) {
-      if (this.#dtypeOf(data) === 'float16') checkHalves(data, this.context.out)
+      if (this.#dtypeOf(data) === 'float16') checkHalves(data as FloatArray, this.context.out)
       await this.#writer.append(key, data)
     }
     for (const { name } of batch.records) if (name !== undefined) this.#names.push(name)
   }
 
   /** Scores shrink to half precision on request; outputs, and scores in double precision, keep theirs. */
-  #dtypeOf(data: FloatArray): 'float16' | 'float32' | 'float64' {
+  #dtypeOf(data: Values): 'float16' | 'float32' | 'float64' | 'uint8' {
+    if (data instanceof Uint8Array) return 'uint8'
     if (data instanceof Float64Array) return 'float64'
     return this.context.float16 ? 'float16' : 'float32'
   }

@@ -1,8 +1,17 @@
 /** Batches of scores as rows for the formats of the field: one input that takes sequences, one target. */
 
 import { DeepLiftError } from '../../errors.js'
-import { LETTERS, lettersFirst, project, type RowsWriter, type Site } from '../../formats/rows.js'
-import type { FloatArray } from '../../native.js'
+import {
+  inOrder,
+  LETTERS,
+  type LetterAxis,
+  letterAxis,
+  oneHotOfCodes,
+  project,
+  type RowsWriter,
+  type Site,
+  sumOverLetters,
+} from '../../formats/rows.js'
 import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
 import type { ScoredRecord, Sink } from './sink.js'
@@ -23,12 +32,14 @@ export class SequenceRowsSink implements Sink {
     const [entry, other] = Object.entries(needs.hypothetical ? batch.hypothetical : batch.contributions)
     if (!entry || other) throw this.#refuse('it holds one input that takes sequences')
     const [name, scores] = entry
-    const { layout, length } = this.#layoutOf(scores)
+    const letters = letterAxis(scores.shape)
+    if (!letters) throw this.#refuse('it holds one target, of a model of sequences')
+    const { axis, length } = letters
     const inputs = batch.records.map((record) => record.inputs[name])
     if (!inputs.every((input) => input !== undefined))
       throw this.#refuse('it holds scores of sequences, not of layers')
-    const oneHot = oneHotOf(inputs as Tensor[], layout, length)
-    const values = firstOf(scores.data, layout, length)
+    const oneHot = oneHotOf(inputs as Tensor[], axis, length)
+    const values = inOrder(scores.data, axis, length)
     await this.writer.write({
       length,
       oneHot,
@@ -47,14 +58,6 @@ export class SequenceRowsSink implements Sink {
     })
   }
 
-  /** Axes of extent 1, of two-dimensional exports, do not count. */
-  #layoutOf({ shape }: Tensor<FloatArray>): { layout: LetterAxis; length: number } {
-    const axes = shape.slice(1).filter((extent) => extent !== 1)
-    if (axes.length !== 2 || !axes.includes(LETTERS))
-      throw this.#refuse('it holds one target, of a model of sequences')
-    return axes[0] === LETTERS ? { layout: 'first', length: axes[1]! } : { layout: 'last', length: axes[0]! }
-  }
-
   #refuse(why: string): DeepLiftError {
     return new DeepLiftError(
       'INVALID_OPTION',
@@ -71,38 +74,12 @@ export class SequenceRowsSink implements Sink {
   }
 }
 
-type LetterAxis = 'first' | 'last'
-
-function firstOf(values: ArrayLike<number>, layout: LetterAxis, length: number): Float32Array {
-  const floats = Float32Array.from(values)
-  return layout === 'first' ? floats : lettersFirst(floats, length)
-}
-
-function oneHotOf(inputs: readonly Tensor[], layout: LetterAxis, length: number): Int8Array {
+function oneHotOf(inputs: readonly Tensor[], axis: LetterAxis, length: number): Int8Array {
   const out = new Int8Array(inputs.length * LETTERS * length)
-  for (const [example, { data }] of inputs.entries()) {
-    const start = example * LETTERS * length
-    if (data instanceof Uint8Array) {
-      for (const [position, code] of data.entries())
-        if (code < LETTERS) out[start + code * length + position] = 1
-    } else out.set(Int8Array.from(firstOf(data, layout, length)), start)
-  }
-  return out
-}
-
-/** The sum of contributions over letters is that of the letter that is there; at unknown bases there is none. */
-function sumOverLetters(oneHot: Int8Array, contributions: Float32Array, length: number): Float32Array {
-  const out = new Float32Array(oneHot.length / LETTERS)
-  const size = LETTERS * length
-  for (let start = 0, row = 0; start < oneHot.length; start += size, row += length)
-    for (let position = 0; position < length; position++) {
-      let sum = 0
-      let known = 0
-      for (let at = start + position; at < start + size; at += length) {
-        sum += contributions[at]!
-        known |= oneHot[at]!
-      }
-      if (known !== 0) out[row + position] = sum
-    }
+  for (const [example, { data }] of inputs.entries())
+    out.set(
+      data instanceof Uint8Array ? oneHotOfCodes(data, length) : Int8Array.from(inOrder(data, axis, length)),
+      example * LETTERS * length,
+    )
   return out
 }

@@ -1,0 +1,97 @@
+/** `deeplift seqlets`: spans of high contributions as BED. */
+
+import type { Command } from 'commander'
+import { DeepLiftError } from '../../errors.js'
+import { openScoreFile, type ScoreFile } from '../../formats/score-file.js'
+import { type Seqlet, SeqletCaller, type SeqletOptions } from '../../genomics/seqlets.js'
+import { writeText } from '../../io/files.js'
+import { parseCount } from '../arguments.js'
+import { createReporter } from '../console.js'
+import { sitesOf } from '../sites.js'
+
+interface Arguments {
+  out: string
+  bed?: string
+  threshold: string
+  minLength: string
+  maxLength: string
+  flanks: string
+  json?: boolean
+}
+
+export function addSeqletsCommand(program: Command): void {
+  program
+    .command('seqlets')
+    .description('find spans of high contributions, and write them as BED')
+    .argument('<scores>', '.npz of score, prefix of the two files of --format modisco, or .h5')
+    .requiredOption(
+      '--out <file>',
+      'BED: chrom, start, end, attribution and p-value, by falling attribution; FILE.json says how they were called',
+    )
+    .option(
+      '--bed <file>',
+      'the rows that were scored, in their order; without it, sequences count by themselves',
+    )
+    .option('--threshold <p>', 'p-value that a seqlet and every span inside it is below', '0.01')
+    .option('--min-length <n>', 'positions of the shortest', '4')
+    .option('--max-length <n>', 'positions of the longest', '25')
+    .option('--flanks <n>', 'positions added on both sides', '0')
+    .option('--json', 'print the summary as JSON')
+    .action(async (path: string, options: Arguments) => {
+      const scores = await openScoreFile(path)
+      try {
+        await writeSeqlets(scores, options)
+      } finally {
+        await scores.close()
+      }
+    })
+}
+
+async function writeSeqlets(scores: ScoreFile, options: Arguments): Promise<void> {
+  const settings = parseSettings(options)
+  const sites = await sitesOf(scores, options.bed)
+  const found: { row: number; seqlet: Seqlet }[] = []
+  for await (const [row, seqlets] of callSeqlets(scores, settings))
+    for (const seqlet of seqlets) found.push({ row, seqlet })
+  found.sort((a, b) => b.seqlet.attribution - a.seqlet.attribution || a.row - b.row)
+  const lines = found.map(({ row, seqlet: { start, end, attribution, pValue } }) => {
+    const site = sites?.[row]
+    const chrom = site?.chrom ?? scores.names?.[row] ?? String(row)
+    const offset = site?.start ?? 0
+    return `${[chrom, offset + start, offset + end, attribution, pValue].join('\t')}\n`
+  })
+  const beside = `${options.out}.json`
+  const provenance = scores.provenance === undefined ? null : (JSON.parse(scores.provenance) as unknown)
+  await writeText(options.out, lines.join(''))
+  await writeText(beside, `${JSON.stringify({ provenance, seqlets: settings }, null, 2)}\n`)
+  createReporter(options.json === true).result(
+    () => `${found.length} seqlets in ${scores.count} sequences: ${options.out}`,
+    { seqlets: found.length, sequences: scores.count, files: [options.out, beside] },
+  )
+}
+
+/** Three passes: the range of all contributions, their histogram, and the calls. */
+export async function* callSeqlets(
+  scores: ScoreFile,
+  settings: SeqletOptions,
+): AsyncGenerator<[row: number, seqlets: Seqlet[]]> {
+  const caller = new SeqletCaller(settings)
+  for await (const { projected } of scores.rows()) caller.measure(projected)
+  for await (const { projected } of scores.rows()) caller.count(projected)
+  let row = 0
+  for await (const { projected, length } of scores.rows())
+    for (let start = 0; start < projected.length; start += length)
+      yield [row++, caller.call(projected.subarray(start, start + length))]
+}
+
+function parseSettings(options: Arguments): Required<SeqletOptions> {
+  const shortest = parseCount(options.minLength, '--min-length', 1)
+  const longest = parseCount(options.maxLength, '--max-length', shortest)
+  const threshold = Number(options.threshold)
+  if (options.threshold.trim() === '' || !(threshold > 0 && threshold <= 1))
+    throw new DeepLiftError(
+      'INVALID_OPTION',
+      `--threshold: expected a probability above 0 and up to 1, found "${options.threshold}".`,
+    )
+  return { threshold, shortest, longest, flanks: parseCount(options.flanks, '--flanks', 0) }
+}

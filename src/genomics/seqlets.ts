@@ -1,0 +1,175 @@
+/**
+ * Seqlets: spans of high contributions, by the recursive rule of tangermeme (Schreiber 2025, `recursive_seqlets`).
+ *
+ * Contributions of positions are put into bins. As if positions were independent draws from the histogram of all of
+ * them, a span of n positions has a p-value: the probability that n draws sum to as many bins or more. A span is a
+ * candidate if it and every span inside it, from the shortest length on, has a p-value below the threshold. Candidates
+ * are taken from the longest to the shortest, the smallest p-value first, unless they overlap one that is taken.
+ *
+ * P-values rank spans; they are no error rates, since neighbouring contributions go together and the null
+ * distribution contains the signal. Only positive seqlets are called.
+ */
+
+export interface SeqletOptions {
+  /** P-values of a seqlet and of all spans inside it are below this. Default 0.01. */
+  threshold?: number
+  /** Positions. Default 4. */
+  shortest?: number
+  /** Positions. Default 25. */
+  longest?: number
+  /** Positions added on both sides of each seqlet; they may overlap. Default 0. */
+  flanks?: number
+}
+
+export interface Seqlet {
+  /** `[start, end)` in the sequence. */
+  start: number
+  end: number
+  /** Sum of contributions. */
+  attribution: number
+  /** Of the span without flanks. */
+  pValue: number
+}
+
+const BINS = 1000
+
+/** The null distribution, from a pass for the range of all contributions and one for their histogram. */
+export class SeqletCaller {
+  #smallest = Number.POSITIVE_INFINITY
+  #largest = Number.NEGATIVE_INFINITY
+  readonly #counts = new Float64Array(BINS)
+  #total = 0
+  /** Per length, the probability of a sum of at least so many bins. */
+  #tails: Float64Array[] = []
+  readonly #options: Required<SeqletOptions>
+
+  constructor(options: SeqletOptions = {}) {
+    this.#options = { threshold: 0.01, shortest: 4, longest: 25, flanks: 0, ...options }
+  }
+
+  /** First pass, over the contributions of all sequences. */
+  measure(contributions: Float32Array): void {
+    for (const value of contributions) {
+      if (value < this.#smallest) this.#smallest = value
+      if (value > this.#largest) this.#largest = value
+    }
+  }
+
+  /** Second pass, over the same contributions. */
+  count(contributions: Float32Array): void {
+    if (this.#constant) return
+    for (const value of contributions) this.#counts[this.#binOf(value)]!++
+    this.#total += contributions.length
+  }
+
+  /** Seqlets of one sequence, after both passes. */
+  call(contributions: Float32Array): Seqlet[] {
+    const { longest, shortest } = this.#options
+    if (this.#constant) return []
+    if (this.#tails.length === 0) this.#tails = tails(this.#counts, this.#total, longest)
+    const { length } = contributions
+    const bins = new Float64Array(length + 1)
+    const sums = new Float64Array(length + 1)
+    for (const [index, value] of contributions.entries()) {
+      bins[index + 1] = bins[index]! + this.#binOf(value)
+      sums[index + 1] = sums[index]! + value
+    }
+    const spans = new Spans(bins, this.#tails, shortest, Math.min(longest, length))
+    return this.#choose(spans, sums)
+  }
+
+  #choose(spans: Spans, sums: Float64Array): Seqlet[] {
+    const { flanks, longest, shortest, threshold } = this.#options
+    const length = sums.length - 1
+    const taken = new Uint8Array(length)
+    const seqlets: Seqlet[] = []
+    for (let size = Math.min(longest, length); size >= shortest; size--)
+      for (const first of spans.below(size, threshold)) {
+        if (taken.subarray(first, first + size).includes(1)) continue
+        taken.fill(1, first, first + size)
+        const start = Math.max(0, first - flanks)
+        const end = Math.min(length, first + size + flanks)
+        seqlets.push({
+          start,
+          end,
+          attribution: sums[end]! - sums[start]!,
+          pValue: spans.pValue(size, first),
+        })
+      }
+    return seqlets
+  }
+
+  get #constant(): boolean {
+    return !(this.#largest > this.#smallest)
+  }
+
+  /** Differences of contributions are float32, widths of bins are not. */
+  #binOf(value: number): number {
+    const width = Math.fround(this.#largest - this.#smallest) / (BINS - 1)
+    const bin = Math.floor(Math.fround(value - this.#smallest) / width)
+    return Math.min(Math.max(bin, 0), BINS - 1)
+  }
+}
+
+/** The spans of one sequence. */
+class Spans {
+  /** Per length, the largest p-value of the prefixes of a span. */
+  readonly #prefixes: Float64Array[] = []
+  /** Per length, the largest p-value of all spans inside a span. */
+  readonly #inside: Float64Array[] = []
+
+  constructor(
+    private readonly bins: Float64Array,
+    private readonly tails: readonly Float64Array[],
+    shortest: number,
+    longest: number,
+  ) {
+    const length = bins.length - 1
+    for (let size = shortest; size <= longest; size++) {
+      const prefixes = new Float64Array(length)
+      const inside = new Float64Array(length + 1)
+      const shorter = this.#prefixes[size - 1]
+      const within = this.#inside[size - 1]
+      for (let start = 0; start + size <= length; start++) {
+        prefixes[start] = Math.max(this.pValue(size, start), shorter?.[start] ?? 0)
+        inside[start] = Math.max(prefixes[start]!, within?.[start + 1] ?? 0)
+      }
+      this.#prefixes[size] = prefixes
+      this.#inside[size] = inside
+    }
+  }
+
+  pValue(size: number, start: number): number {
+    return this.tails[size]![this.bins[start + size]! - this.bins[start]!]!
+  }
+
+  /** Starts of candidates of one length, the smallest p-value first. */
+  below(size: number, threshold: number): number[] {
+    const [prefixes, inside] = [this.#prefixes[size]!, this.#inside[size]!]
+    const starts: number[] = []
+    for (let start = 0; start + size < this.bins.length; start++)
+      if (inside[start]! < threshold) starts.push(start)
+    return starts.sort((a, b) => prefixes[a]! - prefixes[b]! || a - b)
+  }
+}
+
+/** Summed from the largest sum downwards: 1 − CDF would lose small probabilities to rounding. */
+function tails(counts: Float64Array, total: number, longest: number): Float64Array[] {
+  const histogram = counts.map((count) => count / total)
+  let sums = Float64Array.of(1)
+  const found: Float64Array[] = []
+  for (let size = 0; size <= longest; size++) {
+    if (size > 0) sums = convolve(sums, histogram)
+    const tail = new Float64Array(sums.length + 1)
+    for (let sum = sums.length - 1; sum >= 0; sum--) tail[sum] = tail[sum + 1]! + sums[sum]!
+    found.push(tail)
+  }
+  return found
+}
+
+function convolve(a: Float64Array, b: Float64Array): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(a.length + b.length - 1)
+  for (const [shift, factor] of a.entries())
+    if (factor !== 0) for (let index = 0; index < b.length; index++) out[shift + index]! += factor * b[index]!
+  return out
+}
