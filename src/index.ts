@@ -6,8 +6,18 @@ export {
   type DeepLiftErrorCode,
   type DeepLiftErrorOptions,
 } from './errors.js'
+export { readBed } from './genomics/bed.js'
 export { type FastaOptions, readFasta, type SequenceRecord } from './genomics/fasta.js'
+export { Genome, type GenomeOptions } from './genomics/genome.js'
 export type { LetterOptions } from './genomics/letters.js'
+export {
+  type BedRow,
+  type DropReason,
+  type Edges,
+  type Region,
+  type Strand,
+  windowOf,
+} from './genomics/region.js'
 export type { Inputs } from './inputs.js'
 export type { ByteSource } from './io/byte-source.js'
 export { type NpyArray, NpyFile, readNpy } from './io/npy-read.js'

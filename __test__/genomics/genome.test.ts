@@ -123,6 +123,13 @@ describe('indices', () => {
     },
   )
 
+  test('are not made for whoever has left', async () => {
+    await writeFile(at('left.fa'), '>x\nAAAA\n')
+    const signal = AbortSignal.abort()
+    await expectError(() => Genome.open(at('left.fa'), { signal }), 'ABORTED', 'Indexing')
+    expect(await readdir(folder)).not.toContain('left.fa.fai')
+  })
+
   test('of bgzip files list the blocks that samtools lists', async () => {
     await (await Genome.open(at('b.fa.gz'))).close()
     const gzi = await readFile(at('b.fa.gz.gzi'))

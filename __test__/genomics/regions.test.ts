@@ -114,6 +114,11 @@ describe('windows', () => {
     )
   })
 
+  test('of no length, and unknown policies, are refused', async () => {
+    await expectError(() => windowOf(row, 0, 10, 'drop'), 'INVALID_OPTION', 'windowOf: length')
+    await expectError(() => windowOf(row, 4, 10, 'clip' as 'pad'), 'INVALID_OPTION', "'drop' or 'pad'")
+  })
+
   test('of even length are those of ChromBPNet: start + summit - length // 2', () => {
     expect(windowOf({ ...row, summit: 1057 }, 2114, 9999, 'drop')).toMatchObject({ start: 0, end: 2114 })
     expect(windowOf({ ...row, summit: 1056 }, 2114, 9999, 'drop')).toBe('edge')

@@ -19,6 +19,7 @@ export async function openFastaGenome(
   path: string,
   head: Buffer,
   lowercase: Lowercase,
+  signal?: AbortSignal,
 ): Promise<Chromosomes> {
   const bgzip = isBgzipHead(head)
   if (!bgzip && head[0] === 0x1f && head[1] === 0x8b)
@@ -27,7 +28,7 @@ export async function openFastaGenome(
       `${path} is packed with gzip, which cannot be read from the middle; pack it with bgzip instead.`,
       { details: { file: path } },
     )
-  const index = await indexFile(path, 'fai', async () => formatFastaIndex(await indexFasta(path)))
+  const index = await indexFile(path, 'fai', async () => formatFastaIndex(await indexFasta(path, signal)))
   const entries = parseFastaIndex(index.bytes, index.path)
   const file = await PlainFile.open(path)
   try {

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { access, constants, mkdir, readFile, realpath, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { aborted } from '../caller.js'
 import { DeepLiftError } from '../errors.js'
 import { readBytes } from '../io/byte-source.js'
 import { OutputFile } from '../io/files.js'
@@ -108,10 +109,12 @@ export function formatFastaIndex(index: FastaIndex): Buffer {
 }
 
 /** Reads the whole file once. Every line of a record but its last must have as many bases as its first. */
-export async function indexFasta(path: string): Promise<FastaIndex> {
+export async function indexFasta(path: string, signal?: AbortSignal): Promise<FastaIndex> {
   const scan = new FastaScan(path)
-  for await (const chunk of readBytes(path))
+  for await (const chunk of readBytes(path)) {
+    if (signal?.aborted) throw aborted(`Indexing ${path}`, signal)
     scan.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+  }
   return scan.end()
 }
 

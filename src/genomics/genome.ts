@@ -2,13 +2,20 @@
 
 import { DeepLiftError } from '../errors.js'
 import { openForReading } from '../io/files.js'
+import { checkChoice, checkKeys } from '../options/check.js'
 import { openFastaGenome } from './fasta-genome.js'
 import { UNKNOWN_BASE } from './letters.js'
 import { isTwoBit, openTwoBit } from './two-bit.js'
 
-/** Lower case, which marks repeats: read as upper case, or as unknown bases. */
 export const LOWERCASE = ['upper', 'unknown'] as const
 export type Lowercase = (typeof LOWERCASE)[number]
+
+export interface GenomeOptions {
+  /** Lower case, which marks repeats: read as upper case, or as unknown bases. Default `'upper'`. */
+  lowercase?: Lowercase
+  /** Ends the making of an index, which reads the whole file. */
+  signal?: AbortSignal
+}
 
 /** Where the sequences of chromosomes are. */
 export interface Chromosomes {
@@ -19,6 +26,13 @@ export interface Chromosomes {
   close(): Promise<void>
 }
 
+/**
+ * ```ts
+ * const genome = await Genome.open('genome.fa')
+ * const codes = await genome.codes('chr1', 1000, 1200) // one byte per base, 0-based and half-open
+ * await genome.close()
+ * ```
+ */
 export class Genome {
   private constructor(
     readonly path: string,
@@ -29,17 +43,18 @@ export class Genome {
    * Opens a genome by its content. A missing index of a FASTA file (.fai, and .gzi for bgzip) is made next to it, or
    * in the cache of the user where that folder cannot be written.
    *
-   * @throws {DeepLiftError} FILE_NOT_FOUND, FILE_FORMAT
+   * @throws {DeepLiftError} FILE_NOT_FOUND, FILE_FORMAT; ABORTED; INVALID_OPTION
    */
-  static async open(path: string, options: { lowercase?: Lowercase } = {}): Promise<Genome> {
-    const { lowercase = 'upper' } = options
+  static async open(path: string, options: GenomeOptions = {}): Promise<Genome> {
+    checkKeys(options, ['lowercase', 'signal'], 'Genome.open')
+    const lowercase = checkChoice(options.lowercase ?? 'upper', LOWERCASE, 'Genome.open: lowercase')
     const handle = await openForReading(path)
     const head = Buffer.alloc(18)
     const { bytesRead } = await handle.read(head, 0, head.length, 0).finally(() => handle.close())
     const start = head.subarray(0, bytesRead)
     const chromosomes = isTwoBit(start)
       ? await openTwoBit(path, lowercase)
-      : await openFastaGenome(path, start, lowercase)
+      : await openFastaGenome(path, start, lowercase, options.signal)
     return new Genome(path, chromosomes)
   }
 

@@ -6,6 +6,8 @@
  * BPNet cut theirs for even L. The strand is kept, and does not turn the window.
  */
 
+import { checkChoice, checkWholeNumber } from '../options/check.js'
+
 export type Strand = '+' | '-' | '.'
 
 /** A row of a BED file of 3 columns or more, or of a narrowPeak file. */
@@ -54,8 +56,14 @@ export type Edges = (typeof EDGES)[number]
 export const DROP_REASONS = ['edge', 'outside'] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
-/** The window of `length` bases of a row on a chromosome of `size` bases, or why there is none. */
+/**
+ * The window of `length` bases of a row on a chromosome of `size` bases, or why there is none.
+ *
+ * @throws {DeepLiftError} INVALID_OPTION
+ */
 export function windowOf(row: BedRow, length: number, size: number, edges: Edges): Region | DropReason {
+  checkWholeNumber(length, 1, 'windowOf: length')
+  checkChoice(edges, EDGES, 'windowOf: edges')
   const { chrom, summit, strand } = row
   if (summit >= size) return 'outside'
   const start = summit - Math.floor(length / 2)

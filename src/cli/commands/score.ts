@@ -134,7 +134,7 @@ async function scoreRegions(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<void> {
-  const job = await openJob(path, options)
+  const job = await openJob(path, options, signal)
   try {
     const request = { ...job, parameters, modelPath: path, version, restart: options.restart === true }
     const { folder, manifest, dropped } = await planJob(request)

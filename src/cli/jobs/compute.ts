@@ -1,6 +1,7 @@
 /** Computing the blocks of a job that are missing: each is on the disk before the next but one is begun. */
 
 import { rm } from 'node:fs/promises'
+import { aborted } from '../../caller.js'
 import { DeepLiftError } from '../../errors.js'
 import type { Genome } from '../../genomics/genome.js'
 import type { Region } from '../../genomics/region.js'
@@ -42,6 +43,7 @@ export async function computeBlocks(
   const missing: number[] = []
   let kept = 0
   for (let block = first; block < end; block++) {
+    if (work.signal.aborted) throw aborted('Scoring', work.signal)
     const range = blockRange(manifest, block)
     if (await isSound(work, block)) kept += range.end - range.first
     else missing.push(block)

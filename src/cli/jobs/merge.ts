@@ -2,6 +2,7 @@
 
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
+import { aborted } from '../../caller.js'
 import { DeepLiftError } from '../../errors.js'
 import { worstOf } from '../../progress.js'
 import { writeJson } from '../parameters.js'
@@ -92,8 +93,7 @@ async function copyBlocks(
   let [worstCompleteness, unknown] = [0, 0]
   try {
     for (let block = 0; block < manifest.blocks; block++) {
-      if (signal.aborted)
-        throw new DeepLiftError('ABORTED', `Merging ${folder} was aborted.`, { cause: signal.reason })
+      if (signal.aborted) throw aborted(`Merging ${folder}`, signal)
       const { codes, ...scores } = await readBlock(folder, manifest, block)
       const records: ScoredRecord[] = []
       for (let example = 0; example < codes.shape[0]!; example++) {

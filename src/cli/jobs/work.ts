@@ -25,11 +25,12 @@ export interface OpenJob {
 }
 
 /** Opens the model and the genome of a job. The caller closes the genome. */
-export async function openJob(path: string, options: ScoreArguments): Promise<OpenJob> {
+export async function openJob(path: string, options: ScoreArguments, signal?: AbortSignal): Promise<OpenJob> {
   const model = await loadModel(path, options)
   const scoring = scoreOptions(options, model)
   const sources = exampleSources(options, scoring, model.inputs)
-  const genome = await Genome.open(options.genome!, { lowercase: options.lowercase as Lowercase })
+  const lowercase = options.lowercase as Lowercase
+  const genome = await Genome.open(options.genome!, { lowercase, ...(signal && { signal }) })
   return { model, scoring, sources, bed: sources.bed!, genome }
 }
 
