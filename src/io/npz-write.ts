@@ -52,6 +52,9 @@ export class NpzWriter {
   ) {}
 
   static async create(path: string, rows: readonly NpzRows[], options: NpzOptions = {}): Promise<NpzWriter> {
+    // Most programs write no archive. Those that do load the library while they write rows; if that fails, `finish`
+    // says so.
+    import('yazl').catch(() => {})
     const archive = await OutputFile.create(path)
     const writers = new Map<string, NpyWriter>()
     const writer = new NpzWriter(path, writers, archive, options)
@@ -96,7 +99,6 @@ export class NpzWriter {
 
   /** Joins the arrays and gives the archive its name. */
   async finish(): Promise<void> {
-    // Most programs write no archive: the library is loaded by those that do.
     const { ZipFile } = await import('yazl')
     const zip = new ZipFile()
     const options = { ...MEMBER, compress: this.options.compress ?? false }
