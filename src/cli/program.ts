@@ -6,6 +6,7 @@ import { addDoctorCommand } from './commands/doctor.js'
 import { addInspectCommand } from './commands/inspect.js'
 import { addMergeCommand } from './commands/merge.js'
 import { addPlanCommand } from './commands/plan.js'
+import { addReportCommand } from './commands/report.js'
 import { addScoreCommand } from './commands/score.js'
 import { addSeqletsCommand } from './commands/seqlets.js'
 import { addShardCommand } from './commands/shard.js'
@@ -31,6 +32,7 @@ export function createProgram(): Command {
   addMergeCommand(program)
   addConvertCommand(program)
   addSeqletsCommand(program)
+  addReportCommand(program)
   addDoctorCommand(program)
   for (const command of program.commands) command.exitOverride()
   return program
