@@ -36,13 +36,13 @@ function foreignCores(before, after) {
   return Math.max(0, (busy - own) / TICKS_PER_SECOND / seconds)
 }
 
-/** Ticks that all processes used (and that a host took away), and those of `pids` and this process. */
+/** Ticks that all processes used (and that a host took away), and those of `pids` and this process with ended children. */
 function usage(pids) {
   try {
     const [user, nice, system, , , irq, softirq, steal] = fields('/proc/stat', 1)
     const own = [process.pid, ...pids].reduce((sum, pid) => {
-      const [utime, stime] = fields(`/proc/${pid}/stat`, 11)
-      return sum + utime + stime
+      const [utime, stime, ofUserChildren, ofSystemChildren] = fields(`/proc/${pid}/stat`, 11)
+      return sum + utime + stime + ofUserChildren + ofSystemChildren
     }, 0)
     return { busy: user + nice + system + irq + softirq + steal, own, time: performance.now() }
   } catch (error) {

@@ -118,5 +118,9 @@ export function rooflineRecord() {
 
 export function startRecord() {
   const marks = { node: 30, modules: 80, model: 90, plan: 100, score: 120 }
-  return { ...MACHINE, runs: 5, start: { node: spread(40), api: spread(130), cli: spread(200), marks } }
+  return {
+    ...MACHINE,
+    runs: 5,
+    start: { node: spread(40), api: spread(130), cli: spread(200), marks, foreignCores: 0 },
+  }
 }

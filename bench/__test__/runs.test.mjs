@@ -95,8 +95,8 @@ test('bench:scaling: costs of every point', async () => {
   }
 })
 
-test('bench:start: processes, and the steps to the first score', () => {
-  const { node, api, cli, marks } = measureStart({ runs: 1 })
+test('bench:start: processes, and the steps to the first score', async () => {
+  const { node, api, cli, marks } = await measureStart({ runs: 1 })
   expect([node, api, cli]).toEqual([several, several, several])
   const steps = Object.values(marks)
   expect(Object.keys(marks)).toEqual(['node', 'modules', 'model', 'plan', 'score'])

@@ -1,4 +1,5 @@
 // The page of a record of bench:start.
+import { busyNote } from '../quiet.mjs'
 import { markdownTable } from '../table.mjs'
 
 /** Milliseconds from the start of a process to its first score. */
@@ -27,7 +28,7 @@ export function page({ date, cpu, node, commit, runs, start }) {
   const verdict = (ms) => (ms <= GOAL ? 'within' : '**above**')
   return `# How soon the first score is there
 
-Made by \`npm run bench:start\` on ${date.slice(0, 10)}: ${cpu}, Node ${node}, commit ${commit}, medians of ${runs} cold processes.
+Made by \`npm run bench:start\` on ${date.slice(0, 10)}: ${cpu}, Node ${node}, commit ${commit}, medians of ${runs} cold processes.${busyNote(start.foreignCores)}
 
 The network of the demo, one sequence of 200 bases beside 20 dinucleotide shuffles. The first score is there
 ${marks.score.toFixed(0)} ms after the start of the process, ${verdict(marks.score)} the goal of ${GOAL} ms:

@@ -22,7 +22,7 @@ if (options.help) {
   process.exit(0)
 }
 const runs = wholeNumber(options.runs ?? '15')
-const record = { date: new Date().toISOString(), ...machine(), runs, start: measureStart({ runs }) }
+const record = { date: new Date().toISOString(), ...machine(), runs, start: await measureStart({ runs }) }
 if (options.json) {
   console.log(JSON.stringify(record, null, 2))
 } else {
