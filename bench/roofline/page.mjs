@@ -14,16 +14,16 @@ export function page({ date, cpu, node, commit, rounds, networks }) {
   const foreign = Math.max(...networks.map(({ foreignCores }) => foreignCores))
   return `# How close to the limits of the processor
 
-Made by \`npm run bench:roofline\` on ${date.slice(0, 10)}: ${cpu}, instruction set ${all[0].limits.isa}, Node ${node}, commit ${commit}, one thread, medians of ${rounds} calls.${busyNote(foreign)}
+Made by \`npm run bench:roofline\` on ${date.slice(0, 10)}: ${cpu}, instruction set ${all[0].limits.isa}, Node ${node}, commit ${commit}, one thread, the fastest of ${rounds} calls.${busyNote(foreign)}
 
 A step of a plan cannot take less time than its operations take at the processor's peak of multiply-adds, nor less than
 its bytes take to be read. The larger of the two is its **floor**; what a step takes above its floor is **left** to be
 gained, with the kernel that it has: one with fewer operations has a lower floor. Peak and bandwidths are measured just
 before each network, as clocks of virtual machines change.
 
-- **Executed** operations are those of the kernel that was chosen, with those that only fill up a vector and the
-  transforms that come with Winograd left out; **dense** ones are those of the same layer counted directly. Where the
-  second is above the first, the kernel saves products.
+- **Executed** operations are products of the kernel that was chosen, with those that only fill up a vector, but without
+  the transforms that Winograd takes; **dense** ones are those of the same layer counted directly. Where the second is
+  above the first, the kernel saves products.
 - **Bytes** count every buffer and all weights once. They come from the nearest cache that holds all that a step touches
   for the pairs that go through it together. Bandwidths are those of reading, the fastest that memory can be: steps that
   write as much as they read do not reach them.

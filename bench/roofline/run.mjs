@@ -19,7 +19,7 @@ const NAMES = NETWORKS.map(({ name }) => name)
 const HELP = `npm run bench:roofline -- [options] [network]...
 
 network      of ${NAMES.join(', ')}; with all of them, the default, the page and the record are written
---rounds N   default: 3
+--rounds N   default: 5
 --busy       write them even if other programs use the processor meanwhile, which the page then says
 --json       print the record in place of the page`
 
@@ -39,7 +39,7 @@ if (options.help) {
 for (const name of positionals)
   if (!NAMES.includes(name)) fail(`expected ${NAMES.join(', ')}; found ${JSON.stringify(name)}`)
 
-const rounds = wholeNumber(options.rounds ?? '3')
+const rounds = wholeNumber(options.rounds ?? '5')
 const chosen = NETWORKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 const limits = buildLimits()
 const networks = []
