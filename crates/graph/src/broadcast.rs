@@ -40,13 +40,11 @@ pub fn broadcast_index(from: &[usize], to: &[usize]) -> Vec<usize> {
 }
 
 /// Flat indices visited by `strides` over `shape` in row-major order.
-pub fn strided_index(shape: &[usize], strides: &[isize]) -> Vec<usize> {
-    let n: usize = shape.iter().product();
-    let mut index = Vec::with_capacity(n);
+pub fn strided<'a>(shape: &'a [usize], strides: &'a [isize]) -> impl Iterator<Item = usize> + 'a {
     let mut at = vec![0usize; shape.len()];
     let mut flat = 0isize;
-    for _ in 0..n {
-        index.push(flat as usize);
+    (0..shape.iter().product()).map(move |_| {
+        let index = flat as usize;
         for a in (0..shape.len()).rev() {
             at[a] += 1;
             flat += strides[a];
@@ -56,17 +54,26 @@ pub fn strided_index(shape: &[usize], strides: &[isize]) -> Vec<usize> {
             flat -= strides[a] * shape[a] as isize;
             at[a] = 0;
         }
-    }
-    index
+        index
+    })
+}
+
+/// [`strided`], collected.
+pub fn strided_index(shape: &[usize], strides: &[isize]) -> Vec<usize> {
+    strided(shape, strides).collect()
 }
 
 /// Output shape of a transpose and, for each output element, the flat input index.
 pub fn transpose_index(shape: &[usize], perm: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let own = strides(shape);
-    let out: Vec<usize> = perm.iter().map(|&p| shape[p]).collect();
-    let st: Vec<isize> = perm.iter().map(|&p| own[p] as isize).collect();
+    let (out, st) = transpose_strides(shape, perm);
     let index = strided_index(&out, &st);
     (out, index)
+}
+
+/// Output shape of a transpose and, for each of its axes, the stride in the input.
+pub fn transpose_strides(shape: &[usize], perm: &[usize]) -> (Vec<usize>, Vec<isize>) {
+    let own = strides(shape);
+    perm.iter().map(|&p| (shape[p], own[p] as isize)).unzip()
 }
 
 /// `axis` of ONNX (negative counts from the end) as an index.

@@ -238,8 +238,8 @@ impl Constant {
 
     /// The tensor with its axes reordered: output axis `a` is input axis `perm[a]`.
     pub fn transposed(&self, perm: &[usize]) -> Self {
-        let (shape, index) = crate::broadcast::transpose_index(&self.shape, perm);
-        self.pick(shape, index.into_iter())
+        let (shape, strides) = crate::broadcast::transpose_strides(&self.shape, perm);
+        self.pick(shape.clone(), crate::broadcast::strided(&shape, &strides))
     }
 
     /// Whether any value is NaN or infinite.

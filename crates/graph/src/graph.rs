@@ -115,7 +115,7 @@ impl Graph {
         (0..self.nodes.len()).filter(|&i| self.nodes[i].inputs.contains(&Some(t))).collect()
     }
 
-    /// Drops nodes that no output depends on.
+    /// Drops nodes that no output depends on, and the values of constants that no other node reads.
     pub fn remove_dead(&mut self) {
         let mut live: HashSet<TensorId> = self.outputs.iter().copied().collect();
         let mut keep = vec![false; self.nodes.len()];
@@ -127,6 +127,11 @@ impl Graph {
         }
         let mut it = keep.into_iter();
         self.nodes.retain(|_| it.next().unwrap_or(false));
+        for (t, tensor) in self.tensors.iter_mut().enumerate() {
+            if !live.contains(&TensorId(t)) {
+                tensor.fact.constant = None;
+            }
+        }
     }
 
     /// Data inputs of a node: those whose values are not known at plan time.

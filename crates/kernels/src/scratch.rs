@@ -18,7 +18,7 @@ pub struct Scratch<T: Real> {
     pub(crate) steps: Vec<usize>,
     /// Left operand of a contraction, in rows.
     pub(crate) left: AlignedVec<T>,
-    /// Some columns of the right operand of a contraction.
+    /// Some columns of the right operand of a contraction, or the multipliers of a dense layer in rows of its width.
     pub(crate) panel: AlignedVec<T>,
     /// Products of the tiles of one row block.
     pub(crate) segments: Vec<Segment>,

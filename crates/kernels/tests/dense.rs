@@ -16,14 +16,29 @@ fn store<T: Real>(packed: &PackedDense<T>, rows: usize, x: &[T]) -> Vec<T> {
 fn check<T: Real>(rows: usize, k: usize, n: usize) {
     let (x, m) = (noise::<T>(rows * k, 1), noise::<T>(rows * n, 2));
     let (w, b) = (noise::<T>(k * n, 3), noise::<T>(n, 4));
+    let before = noise::<T>(rows * k, 5);
     let flipped: Vec<f64> = (0..n * k).map(|i| w[(i % k) * n + i / k].to_f64()).collect();
     let y = oracle::dense(rows, k, n, &wide(&x), &wide(&w), &wide(&b));
     let mx = oracle::dense(rows, n, k, &wide(&m), &flipped, &[]);
     for isa in Isa::available() {
         let context = format!("{isa} {rows} x {k} x {n}");
         assert_close(&store(&PackedDense::new(k, n, &w, &b, isa), rows, &x), &y, k, &context);
-        let adjoint = store(&PackedDense::transposed(k, n, &w, isa), rows, &m);
-        assert_close(&adjoint, &mx, n, &context);
+        let mut adjoint = vec![];
+        let alone = PackedDense::new(k, n, &w, &b, isa);
+        for packed in [alone.clone().with_adjoint(), alone.clone()] {
+            let mut scratch = Scratch::default();
+            adjoint = vec![T::from_f64(f64::NAN); rows * k];
+            let mut added = before.clone();
+            packed.adjoint(rows, &m, &mut adjoint, false, &mut scratch);
+            assert_close(&adjoint, &mx, n, &context);
+            packed.adjoint(rows, &m, &mut added, true, &mut scratch);
+            let sums: Vec<f64> = mx.iter().zip(&before).map(|(m, b)| m + b.to_f64()).collect();
+            assert_close(&added, &sums, n, &context);
+        }
+        let part = alone.part(|w| w.max(T::ZERO));
+        let positive: Vec<f64> = w.iter().map(|w| w.to_f64().max(0.0)).collect();
+        let expected = oracle::dense(rows, k, n, &wide(&x), &positive, &[]);
+        assert_close(&store(&part, rows, &x), &expected, k, &context);
         let linear = wide(&store(&PackedDense::new(k, n, &w, &[], isa), rows, &x));
         let (left, right) = (inner(&linear, &wide(&m)), inner(&wide(&x), &wide(&adjoint)));
         let bound = 1e-12 * (T::EPSILON / T::from_f64(f64::EPSILON)).to_f64() * (rows * n) as f64;
@@ -43,7 +58,8 @@ proptest! {
 
 #[test]
 fn named_shapes_agree_with_the_oracle() {
-    for (rows, k, n) in [(1, 1, 1), (1, 1500, 3), (40, 513, 65), (3, 70, 1100), (15, 512, 32), (2, 1024, 16)]
+    for (rows, k, n) in
+        [(1, 1, 1), (1, 1500, 3), (40, 513, 65), (3, 70, 1100), (15, 512, 32), (2, 1024, 16), (70, 40, 1300)]
     {
         check::<f32>(rows, k, n);
         check::<f64>(rows, k, n);
@@ -61,6 +77,14 @@ fn a_row_does_not_depend_on_its_mates() {
             assert_eq!(store(&packed, rows, &x[..rows * k]), all[..rows * n], "{isa}: {rows} rows");
             let from = 40 - rows;
             assert_eq!(store(&packed, rows, &x[from * k..]), all[from * n..], "{isa}: last {rows} rows");
+        }
+        // Backwards, with more rows than are turned together.
+        let (back, mut scratch) = (noise::<f32>(3000 * n, 4), Scratch::default());
+        let (mut all, mut some) = (vec![0.0; 3000 * k], vec![0.0; 40 * k]);
+        packed.adjoint(3000, &back, &mut all, false, &mut scratch);
+        for (rows, from) in [(1, 0), (1, 2999), (17, 5), (31, 1270), (40, 2960)] {
+            packed.adjoint(rows, &back[from * n..][..rows * n], &mut some[..rows * k], false, &mut scratch);
+            assert_eq!(some[..rows * k], all[from * k..][..rows * k], "{isa}: rows {from} and {rows} more");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! token ([`Simd`]) proves that the processor has the set: it can only be had after that was checked.
 
 use crate::dots::{self, DotTile, DOT_ROWS};
+use crate::strips::{self, Factors, StripRows, StripTile};
 use crate::tile::{self, Segment, Tile, Weights};
 use crate::{Isa, Real};
 
@@ -53,6 +54,13 @@ pub trait Simd: sealed::Token + Copy {
     /// # Panics
     /// If lengths differ or are not a multiple of [`DOT_BLOCK`](crate::DOT_BLOCK).
     fn dots<T: Real>(self, rows: [&[T]; DOT_ROWS], factors: [&[T]; 2]) -> DotTile<T>;
+
+    /// Dot products of rows that lie in strips with a few factors, see [`StripDots`](crate::StripDots). Entries of other rows
+    /// and factors of the tile hold anything.
+    ///
+    /// # Panics
+    /// If a strip leaves its source, or numbers are out of range: [`StripRows`], [`Factors`].
+    fn strips<T: Real>(self, rows: StripRows<'_, T>, factors: Factors<'_, T>, tile: &mut StripTile<T>);
 }
 
 mod sealed {
@@ -93,18 +101,28 @@ impl Simd for Portable {
         // SAFETY: `check` accepted these slices; the portable code needs no feature.
         unsafe { T::dots_portable(rows, factors) }
     }
+
+    #[inline(always)]
+    fn strips<T: Real>(self, rows: StripRows<'_, T>, factors: Factors<'_, T>, tile: &mut StripTile<T>) {
+        strips::check(Isa::Scalar, rows, factors);
+        // SAFETY: `check` accepted these arguments for this set; the portable code needs no feature.
+        unsafe { T::strips_portable(rows, factors, tile) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{dots, sealed, tile, DotTile, Isa, Kernel, Real, Segment, Simd, Tile, Weights, DOT_ROWS};
+    use super::{
+        dots, sealed, strips, tile, DotTile, Factors, Isa, Kernel, Real, Segment, Simd, StripRows, StripTile,
+        Tile, Weights, DOT_ROWS,
+    };
     use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T1};
 
     /// Bytes.
     const CACHE_LINE: usize = 64;
 
     macro_rules! token {
-        ($name:ident, $isa:expr, $features:literal, $tile:ident, $dots:ident, $doc:literal) => {
+        ($name:ident, $isa:expr, $features:literal, $tile:ident, $dots:ident, $strips:ident, $doc:literal) => {
             #[doc = $doc]
             #[derive(Clone, Copy, Debug)]
             pub struct $name(());
@@ -167,17 +185,30 @@ mod x86 {
                     // SAFETY: `check` accepted these slices, and `self` proves the set's features.
                     unsafe { T::$dots(rows, factors) }
                 }
+
+                #[inline(always)]
+                fn strips<T: Real>(
+                    self,
+                    rows: StripRows<'_, T>,
+                    factors: Factors<'_, T>,
+                    tile: &mut StripTile<T>,
+                ) {
+                    strips::check($isa, rows, factors);
+                    // SAFETY: `check` accepted these arguments for this set, and `self` proves its features.
+                    unsafe { T::$strips(rows, factors, tile) }
+                }
             }
         };
     }
 
-    token!(Avx2, Isa::Avx2, "avx2,fma", tile_avx2, dots_avx2, "AVX2 with fused multiply-add.");
+    token!(Avx2, Isa::Avx2, "avx2,fma", tile_avx2, dots_avx2, strips_avx2, "AVX2 with fused multiply-add.");
     token!(
         Avx512,
         Isa::Avx512,
         "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
         tile_avx512,
         dots_avx512,
+        strips_avx512,
         "AVX-512 F, VL, DQ and BW."
     );
 }

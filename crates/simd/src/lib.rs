@@ -7,6 +7,7 @@
 //! * [`Simd::tile`]: the innermost loop of every convolution and dense layer;
 //! * [`amx`]: the same in bf16 products, in tiles of registers that few processors have;
 //! * [`Simd::dots`]: a few dot products at once;
+//! * [`Simd::strips`]: dot products of rows of packed weights, for the adjoint of what they were packed for;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
@@ -17,6 +18,7 @@ mod dots;
 mod elementary;
 mod isa;
 mod real;
+mod strips;
 mod tile;
 
 pub use aligned::{AlignedVec, Element};
@@ -25,4 +27,5 @@ pub use dots::{DotTile, Dots, DOT_BLOCK, DOT_ROWS};
 pub use elementary::Elementary;
 pub use isa::Isa;
 pub use real::Real;
+pub use strips::{Factors, StripDots, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS};
 pub use tile::{Segment, Tile, Weights, SUM_BLOCK};

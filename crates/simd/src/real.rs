@@ -12,6 +12,7 @@ pub trait Real:
     + crate::tile::Tiles
     + crate::Elementary
     + crate::Dots
+    + crate::StripDots
     + Display
     + PartialEq
     + PartialOrd

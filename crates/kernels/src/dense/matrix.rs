@@ -1,136 +1,33 @@
-//! Dense layers: `y[m, n] = sum_k x[m, k] w[k, n] + b[n]`.
-//!
-//! The weights are the large operand, often far larger than any cache, and are streamed from memory once for all
-//! rows: the loops are, from the outside, blocks of `k`, panels of columns, tiles of rows. Between two blocks the
+//! The forward pass: blocks of `k` from the outside, then panels of columns, then tiles of rows. Between two blocks the
 //! sums so far of all rows and columns are kept in the scratch.
 
 use crate::chunks::update_row;
-use crate::reduced::ReducedDense;
-use crate::{Epilogue, Scratch, Variant, Work};
+use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights, SUM_BLOCK};
 
-/// A dense layer with its weights packed.
+/// Weights of the element type.
 #[derive(Clone, Debug)]
-pub struct PackedDense<T: Real> {
-    inputs: usize,
-    outputs: usize,
-    packed: Packed<T>,
-}
-
-/// The two ways to compute one.
-#[derive(Clone, Debug)]
-enum Packed<T: Real> {
-    Matrix(Matrix<T>),
-    Reduced(ReducedDense<T>),
-}
-
-/// Products of the element type.
-#[derive(Clone, Debug)]
-struct Matrix<T: Real> {
-    isa: Isa,
-    inputs: usize,
-    outputs: usize,
+pub(super) struct Matrix<T: Real> {
+    pub isa: Isa,
+    pub inputs: usize,
+    pub outputs: usize,
     /// `[block of k][panel][k in block][columns]`; the last panel may be half as wide.
-    panels: AlignedVec<T>,
+    pub panels: AlignedVec<T>,
     /// One value per column of all panels.
-    bias: AlignedVec<T>,
+    pub bias: AlignedVec<T>,
 }
 
-impl<T: Real> PackedDense<T> {
-    /// Packs `weights`, row-major `[k][n]`, and `bias`, `n` values or empty.
-    ///
-    /// # Panics
-    /// If shapes do not agree or the instruction set is not available.
-    pub fn new(k: usize, n: usize, weights: &[T], bias: &[T], isa: Isa) -> Self {
-        Self::with_variant(k, n, weights, bias, isa, Variant::Fastest)
-    }
-
-    /// Like [`PackedDense::new`], computed in a certain way.
-    ///
-    /// # Panics
-    /// If shapes do not agree or the instruction set is not available.
-    pub fn with_variant(k: usize, n: usize, weights: &[T], bias: &[T], isa: Isa, variant: Variant) -> Self {
-        assert_eq!(weights.len(), k * n, "dense: number of weights");
-        assert!(bias.is_empty() || bias.len() == n, "dense: {} biases for {n} outputs", bias.len());
-        Self::pack(k, n, |k, column| weights[k * n + column], bias, isa, variant)
-    }
-
-    /// Packs the adjoint of the layer with the same `weights`, `[k][n]`: `x[m, n]` to `[m, k]`, no bias.
-    ///
-    /// # Panics
-    /// If shapes do not agree or the instruction set is not available.
-    pub fn transposed(k: usize, n: usize, weights: &[T], isa: Isa) -> Self {
-        Self::transposed_with_variant(k, n, weights, isa, Variant::Fastest)
-    }
-
-    /// Like [`PackedDense::transposed`], computed in a certain way.
-    ///
-    /// # Panics
-    /// If shapes do not agree or the instruction set is not available.
-    pub fn transposed_with_variant(k: usize, n: usize, weights: &[T], isa: Isa, variant: Variant) -> Self {
-        assert_eq!(weights.len(), k * n, "dense: number of weights");
-        Self::pack(n, k, |row, column| weights[column * n + row], &[], isa, variant)
-    }
-
-    fn pack(
+impl<T: Real> Matrix<T> {
+    pub fn new(
         inputs: usize,
         outputs: usize,
         weight: impl Fn(usize, usize) -> T,
         bias: &[T],
         isa: Isa,
-        variant: Variant,
     ) -> Self {
         assert!(isa.is_available(), "dense: this processor has no {isa}");
-        let reduced = match variant {
-            Variant::Reduced(how) => ReducedDense::new(inputs, outputs, &weight, bias, isa, how),
-            _ => None,
-        };
-        let packed = match reduced {
-            Some(packed) => Packed::Reduced(packed),
-            None => Packed::Matrix(Matrix::new(inputs, outputs, weight, bias, isa)),
-        };
-        Self { inputs, outputs, packed }
-    }
-
-    /// Whether products are in bf16.
-    pub fn is_reduced(&self) -> bool {
-        matches!(self.packed, Packed::Reduced(_))
-    }
-
-    /// Values per row of the input.
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Values per row of the output.
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Counted work of so many rows.
-    pub fn work(&self, rows: usize) -> Work {
-        match &self.packed {
-            Packed::Matrix(packed) => packed.work(rows),
-            Packed::Reduced(packed) => packed.work(rows),
-        }
-    }
-
-    /// Computes `rows` rows; the weights are streamed through the cache once for all of them.
-    ///
-    /// # Panics
-    /// If `x` or a slice of the epilogue has another length.
-    pub fn forward(&self, rows: usize, x: &[T], mut epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
-        assert_eq!(x.len(), rows * self.inputs, "dense: input of {rows} rows of {}", self.inputs);
-        epilogue.check(rows * self.outputs);
-        match &self.packed {
-            Packed::Matrix(packed) => packed.apply(rows, x, &mut epilogue, scratch),
-            Packed::Reduced(packed) => packed.apply(rows, x, &mut epilogue, scratch),
-        }
-    }
-}
-
-impl<T: Real> Matrix<T> {
-    fn new(inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> T, bias: &[T], isa: Isa) -> Self {
+        let biases = bias.len();
+        assert!(biases == 0 || biases == outputs, "dense: {biases} biases for {outputs} outputs");
         let full = isa.tile_columns::<T>();
         let width = outputs.next_multiple_of(full / 2);
         let (mut panels, mut padded_bias) = (AlignedVec::zeroed(inputs * width), AlignedVec::zeroed(width));
@@ -153,7 +50,22 @@ impl<T: Real> Matrix<T> {
         Self { isa, inputs, outputs, panels, bias: padded_bias }
     }
 
-    fn work(&self, rows: usize) -> Work {
+    /// One weight.
+    pub fn at(&self, k: usize, n: usize) -> T {
+        let (full, width) = (self.isa.tile_columns::<T>(), self.bias.len());
+        let (start, first) = (k / SUM_BLOCK * SUM_BLOCK, n / full * full);
+        let (depth, columns) = (SUM_BLOCK.min(self.inputs - start), full.min(width - first));
+        self.panels[start * width + depth * first + (k - start) * columns + n - first]
+    }
+
+    /// Without bias and with every weight replaced.
+    pub fn part(&self, part: impl Fn(T) -> T) -> Self {
+        let mut panels = self.panels.clone();
+        panels.iter_mut().for_each(|w| *w = part(*w));
+        Self { panels, bias: AlignedVec::zeroed(self.bias.len()), ..*self }
+    }
+
+    pub fn work(&self, rows: usize) -> Work {
         let width = self.bias.len();
         let vectors = if width < self.isa.tile_columns::<T>() { 1 } else { 2 };
         Work {
@@ -163,7 +75,7 @@ impl<T: Real> Matrix<T> {
         }
     }
 
-    fn apply(&self, rows: usize, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+    pub fn apply(&self, rows: usize, x: &[T], epilogue: &mut Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         let sums_len = rows * self.bias.len();
         scratch.sums.resize_at_least(sums_len);
         let sums = &mut scratch.sums[..sums_len];
