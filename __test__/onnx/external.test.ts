@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readOnnx } from '../../src/onnx/read.js'
+import type { WireTensor } from '../../src/onnx/wire.js'
 import { expectError } from '../support/errors.js'
 import { buildModel, DType, externalTensor, node, tensor } from '../support/onnx-builder.js'
 
@@ -55,6 +57,16 @@ const at = (location: string) => externalTensor('w', [4], { location, offset: 16
 const canLink = process.platform !== 'win32'
 
 describe('reads', () => {
+  test('the place of large values, and which file that is', async () => {
+    const large = new Uint8Array(2 ** 20 + 16)
+    writeFileSync(join(home, 'large.data'), large)
+    writeFileSync(path, bytes(externalTensor('w', [2 ** 18], { location: 'large.data', offset: 16 })))
+    const [{ stored, data }] = (await readOnnx(path)).initializers as [WireTensor]
+    const { dev, ino } = statSync(join(home, 'large.data'), { bigint: true })
+    expect(stored).toEqual({ path: join(home, 'large.data'), offset: 16, identity: `${dev}:${ino}` })
+    expect(data).toHaveLength(0)
+  })
+
   test('ranges in any order, mixed with embedded tensors', async () => {
     const values = await read(
       externalTensor('late', [2, 1], { location: 'model.onnx.data', offset: 56, length: 8 }),

@@ -5,6 +5,7 @@ import protobuf from 'protobufjs/minimal.js'
 import { DeepLiftError } from '../errors.js'
 import { lookalike } from './lookalike.js'
 import { onnx } from './onnx.generated.js'
+import { readSkeleton, type Skeleton } from './skeleton.js'
 
 /** Protobuf messages cannot be larger than this; larger models keep their weights in side files. */
 const MAX_FILE_BYTES = 2 ** 31 - 1
@@ -52,8 +53,12 @@ class BoundedReader extends protobuf.BufferReader {
   }
 }
 
-/** @throws DeepLiftError FILE_NOT_FOUND when the path is not a readable file, UNSUPPORTED_MODEL when it is too large */
-export async function readWhole(path: string): Promise<Uint8Array> {
+/**
+ * The bytes of a file; without the values of large tensors, unless it is asked for whole.
+ *
+ * @throws DeepLiftError FILE_NOT_FOUND when the path is not a readable file, UNSUPPORTED_MODEL when it is too large
+ */
+export async function readFile(path: string, { whole = false } = {}): Promise<Skeleton> {
   let handle: FileHandle | undefined
   try {
     handle = await open(path)
@@ -73,7 +78,8 @@ export async function readWhole(path: string): Promise<Uint8Array> {
         { details: { source: path, bytes: stats.size } },
       )
     }
-    return await handle.readFile()
+    const skeleton = whole ? undefined : await readSkeleton(handle, stats.size)
+    return skeleton ?? { bytes: await handle.readFile(), stored: new Map() }
   } catch (error) {
     if (error instanceof DeepLiftError) throw error
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'

@@ -3,8 +3,8 @@
  *
  * The model names the file, and a model may come from anyone, so the name is confined to the model's folder:
  * no absolute path, no `..`, no symbolic link that leads out, no hard link (which has no folder to be inside
- * of), regular files only. The file that was checked is the file that is read: one descriptor, whose identity
- * is compared with the checked one. Class of CVE-2022-25882 and CVE-2024-27318.
+ * of), regular files only. The file that was checked is the file that is read: by one descriptor, whose identity
+ * is compared with the checked one, or by native code, which compares it again. Class of CVE-2022-25882 and CVE-2024-27318.
  */
 
 import type { BigIntStats } from 'node:fs'
@@ -13,6 +13,7 @@ import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { DeepLiftError } from '../errors.js'
 import type { onnx } from './onnx.generated.js'
+import { LARGE } from './skeleton.js'
 import type { WireTensor } from './wire.js'
 
 /** One tensor's bytes in a side file. Reading fills `tensor.data`. */
@@ -85,7 +86,7 @@ function escapeOf(location: string): string | undefined {
 }
 
 /**
- * Fills the data of every range from the files beside the model.
+ * Fills the data of every range from the files beside the model; what is large stays there.
  *
  * Each tensor gets an array of its own, except that identical ranges share one. Distinct ranges may not add up
  * to more than their file holds, so memory is bounded by the files on disk.
@@ -110,7 +111,7 @@ async function readSideFile(modelPath: string, ranges: readonly ExternalRange[])
       { source: modelPath, tensor: range.tensor.name, file: range.location },
       cause,
     )
-  const { handle, size } = await openConfined(modelPath, first.location, (message, cause) =>
+  const { handle, size, path, identity } = await openConfined(modelPath, first.location, (message, cause) =>
     fail(first, message, cause),
   )
   try {
@@ -130,6 +131,10 @@ async function readSideFile(modelPath: string, ranges: readonly ExternalRange[])
       if (data === undefined) {
         total += byteLength
         if (total > size) throw fail(range, 'and ranges of that file overlap')
+        if (byteLength >= LARGE) {
+          range.tensor.stored = { path, offset, identity }
+          continue
+        }
         data = await readRange(handle, offset, byteLength)
         if (data === undefined) throw fail(range, 'which became shorter while it was read')
         read.set(key, data)
@@ -147,7 +152,7 @@ async function openConfined(
   modelPath: string,
   location: string,
   fail: Fail,
-): Promise<{ handle: FileHandle; size: number }> {
+): Promise<{ handle: FileHandle; size: number; path: string; identity: string }> {
   const folder = await realpath(dirname(resolve(modelPath)))
   const candidate = join(folder, ...location.split('/'))
   try {
@@ -167,7 +172,7 @@ async function openConfined(
       refuseUnlessPlain(opened, fail)
       if (opened.dev !== checked.dev || opened.ino !== checked.ino)
         throw fail('which was replaced while it was opened')
-      return { handle, size: Number(opened.size) }
+      return { handle, size: Number(opened.size), path, identity: `${opened.dev}:${opened.ino}` }
     } catch (error) {
       await handle.close()
       throw error

@@ -7,7 +7,7 @@
 
 import { DeepLiftError } from '../errors.js'
 import { readAttribute } from './attribute.js'
-import { decode, notOnnx, readWhole } from './decode.js'
+import { decode, notOnnx, readFile } from './decode.js'
 import { dtypeName, elementType } from './dtype.js'
 import { readExternalData } from './external.js'
 import { type Int64, toNumber } from './int64.js'
@@ -39,9 +39,11 @@ export async function readOnnx(source: string | Uint8Array): Promise<WireModel> 
   }
   const isPath = typeof source === 'string'
   const name = isPath ? source : '<bytes>'
-  const bytes = isPath ? await readWhole(source) : source
-  const context: TensorContext = { source: name, external: [] }
-  const model = readModel(decode(bytes, name), bytes, context)
+  const { proto, bytes, stored } = isPath
+    ? await decodeFile(source)
+    : { proto: decode(source, name), bytes: source, stored: new Map() }
+  const context: TensorContext = { source: name, bytes, stored, external: [] }
+  const model = readModel(proto, context)
   if (context.external.length > 0) {
     if (!isPath) {
       const { what, location, tensor } = context.external[0]!
@@ -57,8 +59,22 @@ export async function readOnnx(source: string | Uint8Array): Promise<WireModel> 
   return model
 }
 
-function readModel(proto: onnx.ModelProto.$Shape, bytes: Uint8Array, context: TensorContext): WireModel {
-  const { source } = context
+/** Large values stay in the file. What is wrong with a file is said of the whole of it. */
+async function decodeFile(path: string) {
+  const file = await readFile(path)
+  if (file.stored.size > 0) {
+    try {
+      return { proto: decode(file.bytes, path), ...file }
+    } catch (error) {
+      if (!(error instanceof DeepLiftError) || error.code !== 'INVALID_MODEL') throw error
+    }
+  }
+  const whole = file.stored.size > 0 ? await readFile(path, { whole: true }) : file
+  return { proto: decode(whole.bytes, path), ...whole }
+}
+
+function readModel(proto: onnx.ModelProto.$Shape, context: TensorContext): WireModel {
+  const { source, bytes } = context
   const irVersion = toNumber(proto.irVersion as Int64)
   if (irVersion === 0 || proto.graph == null) {
     const lacks = irVersion === 0 ? 'IR version' : 'graph'

@@ -1,6 +1,6 @@
 /**
  * TensorProto to wire tensor: shape and length are checked before anything is allocated, values keep their
- * bits, and raw_data stays a view of the file.
+ * bits, and raw_data stays a view of the file, or in the file.
  */
 
 import { DeepLiftError } from '../errors.js'
@@ -8,6 +8,7 @@ import { dtypeName, type ElementType, elementType } from './dtype.js'
 import { type ExternalRange, parseExternalRange } from './external.js'
 import { type Int64, int64Text, toInt64Bytes, toNumber } from './int64.js'
 import { onnx } from './onnx.generated.js'
+import type { Stored } from './skeleton.js'
 import type { WireTensor } from './wire.js'
 
 export type TensorProto = onnx.TensorProto.$Shape
@@ -15,6 +16,10 @@ export type TensorProto = onnx.TensorProto.$Shape
 export interface TensorContext {
   /** Path or '<bytes>', for messages. */
   source: string
+  /** What the model was decoded from. */
+  bytes: Uint8Array
+  /** Values that are not in `bytes`, by the place of what stands for them. */
+  stored: ReadonlyMap<number, Stored>
   /** Ranges of side files, to be read once the whole model has been checked. */
   external: ExternalRange[]
 }
@@ -51,7 +56,10 @@ export function readTensor(proto: TensorProto, what: string, context: TensorCont
   if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
     context.external.push(parseExternalRange(tensor, what, proto.externalData ?? [], byteLength, source))
   } else {
-    tensor.data = embeddedData(proto, type, count, what, source)
+    const raw = proto.rawData
+    const stored = raw && context.stored.get(raw.byteOffset - context.bytes.byteOffset)
+    tensor.data = embeddedData(proto, type, count, stored?.byteLength ?? raw?.length ?? 0, what, source)
+    if (stored) tensor.stored = { path: source, offset: stored.offset }
   }
   return tensor
 }
@@ -79,30 +87,30 @@ function embeddedData(
   proto: TensorProto,
   type: ElementType,
   count: number,
+  rawLength: number,
   what: string,
   source: string,
 ): Uint8Array {
-  const raw = proto.rawData ?? new Uint8Array(0)
-  const stray = TYPED_FIELDS.find((field) => proto[field]?.length && (raw.length > 0 || field !== type.field))
+  const stray = TYPED_FIELDS.find((field) => proto[field]?.length && (rawLength > 0 || field !== type.field))
   if (stray !== undefined) {
     throw invalid(
       proto,
       source,
       `${what} of type ${dtypeName(proto.dataType ?? 0)} has values in ${stray}; expected them in ` +
-        `${raw.length > 0 ? 'rawData, which is also present' : `rawData or ${type.field}`}`,
+        `${rawLength > 0 ? 'rawData, which is also present' : `rawData or ${type.field}`}`,
     )
   }
   const values = proto[type.field] ?? []
-  if (raw.length > 0 || values.length === 0) {
-    if (raw.length !== count * type.size) {
+  if (rawLength > 0 || values.length === 0) {
+    if (rawLength !== count * type.size) {
       throw invalid(
         proto,
         source,
         `${what} of shape [${proto.dims?.map((dim) => int64Text(dim as Int64))}] and type ` +
-          `${dtypeName(proto.dataType ?? 0)} needs ${count * type.size} bytes, found ${raw.length}`,
+          `${dtypeName(proto.dataType ?? 0)} needs ${count * type.size} bytes, found ${rawLength}`,
       )
     }
-    return raw
+    return proto.rawData ?? new Uint8Array(0)
   }
   if (values.length !== count) {
     throw invalid(proto, source, `${what} needs ${count} values, found ${values.length} in ${type.field}`)

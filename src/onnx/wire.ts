@@ -56,6 +56,15 @@ export interface WireTensor {
    * buffer at any alignment, and several tensors may share one buffer: read only.
    */
   data: Uint8Array
+  /** Where the values lie instead, which native code reads when it needs them; `data` says nothing then. */
+  stored?: StoredValues
+}
+
+export interface StoredValues {
+  path: string
+  offset: number
+  /** Device and inode of the file that was checked, `dev:ino`; another one is refused (not on Windows). */
+  identity?: string
 }
 
 export interface WireValue {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use deeplift_simd::Real;
 
 use crate::error::Result;
+use crate::stored::{Stored, StoredFile};
 use crate::{bail, ensure};
 
 /// Most elements that one tensor may have. Larger numbers in a file are taken as an attack or a defect: 2^31
@@ -88,6 +89,8 @@ pub enum Data {
     F64(Arc<Vec<f64>>),
     I64(Arc<Vec<i64>>),
     Bool(Arc<Vec<bool>>),
+    /// Float32 that is still in its file.
+    Stored(Stored),
 }
 
 /// A tensor whose values are known at plan time. `data.len()` is the product of `shape`.
@@ -140,6 +143,15 @@ impl Constant {
         Ok(Constant { shape, dtype, data })
     }
 
+    /// Float32 values that stay in their file, where they start at `offset`, until they are used.
+    ///
+    /// # Errors
+    /// `INVALID_MODEL` if the file ends before.
+    pub fn stored(shape: Vec<usize>, file: Arc<StoredFile>, offset: u64) -> Result<Self> {
+        let data = Data::Stored(Stored::new(file, offset, &shape)?);
+        Ok(Constant { shape, dtype: DType::F32, data })
+    }
+
     /// A float64 constant.
     pub fn f64(shape: Vec<usize>, values: Vec<f64>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), values.len());
@@ -177,6 +189,7 @@ impl Constant {
             Data::F64(v) => v.len(),
             Data::I64(v) => v.len(),
             Data::Bool(v) => v.len(),
+            Data::Stored(v) => v.len(),
         }
     }
 
@@ -192,6 +205,7 @@ impl Constant {
             Data::F64(v) => v[i],
             Data::I64(v) => v[i] as f64,
             Data::Bool(v) => f64::from(u8::from(v[i])),
+            Data::Stored(v) => f64::from(v.values()[i]),
         }
     }
 
@@ -202,7 +216,10 @@ impl Constant {
 
     /// All values in the plan's precision.
     pub fn to_real<T: Real>(&self) -> Vec<T> {
-        (0..self.len()).map(|i| T::from_f64(self.at(i))).collect()
+        match &self.data {
+            Data::Stored(v) => v.to_real(),
+            _ => (0..self.len()).map(|i| T::from_f64(self.at(i))).collect(),
+        }
     }
 
     /// All values as integers; floats are refused.
@@ -222,7 +239,39 @@ impl Constant {
     /// The same values under another shape of equal size.
     pub fn reshaped(&self, shape: Vec<usize>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), self.len());
-        Constant { shape, dtype: self.dtype, data: self.data.clone() }
+        let data = match &self.data {
+            Data::Stored(v) => match v.reshaped(&shape) {
+                Some(same) => Data::Stored(same),
+                None => Data::F32(Arc::new(v.values().to_vec())),
+            },
+            data => data.clone(),
+        };
+        Constant { shape, dtype: self.dtype, data }
+    }
+
+    /// Calls `put` with row, column and value of every element of a matrix, in an order that suits where they are.
+    ///
+    /// # Errors
+    /// `INVALID_MODEL` if the values are in a file that cannot be read any more.
+    pub fn entries<T: Real>(&self, mut put: impl FnMut(usize, usize, T)) -> Result<()> {
+        ensure!(self.shape.len() == 2, Internal, "entries of a tensor that is no matrix");
+        if let Data::Stored(v) = &self.data {
+            return v.entries(|row, column, value| put(row, column, T::from_f64(f64::from(value))));
+        }
+        let columns = self.shape[1];
+        (0..self.len()).for_each(|i| put(i / columns, i % columns, T::from_f64(self.at(i))));
+        Ok(())
+    }
+
+    /// The matrix with row `order[r]` as row `r`.
+    pub fn reordered_rows(&self, order: &[usize]) -> Self {
+        if let Data::Stored(v) = &self.data {
+            if let Some(v) = v.reordered(order) {
+                return Constant { data: Data::Stored(v), ..self.clone() };
+            }
+        }
+        let columns = self.shape[1];
+        self.pick(self.shape.clone(), order.iter().flat_map(|&r| (0..columns).map(move |c| r * columns + c)))
     }
 
     /// The same element type with values picked by `index` (flat positions in this constant).
@@ -232,22 +281,42 @@ impl Constant {
             Data::F64(v) => Data::F64(Arc::new(index.map(|i| v[i]).collect())),
             Data::I64(v) => Data::I64(Arc::new(index.map(|i| v[i]).collect())),
             Data::Bool(v) => Data::Bool(Arc::new(index.map(|i| v[i]).collect())),
+            Data::Stored(v) => {
+                let v = v.values();
+                Data::F32(Arc::new(index.map(|i| v[i]).collect()))
+            }
         };
         Constant { shape, dtype: self.dtype, data }
     }
 
     /// The tensor with its axes reordered: output axis `a` is input axis `perm[a]`.
     pub fn transposed(&self, perm: &[usize]) -> Self {
+        if let (Data::Stored(v), [1, 0]) = (&self.data, perm) {
+            if let Some(v) = v.transposed() {
+                let shape = vec![self.shape[1], self.shape[0]];
+                return Constant { shape, dtype: self.dtype, data: Data::Stored(v) };
+            }
+        }
         let (shape, strides) = crate::broadcast::transpose_strides(&self.shape, perm);
         self.pick(shape.clone(), crate::broadcast::strided(&shape, &strides))
     }
 
-    /// Whether any value is NaN or infinite.
-    pub fn first_not_finite(&self) -> Option<usize> {
-        match &self.data {
-            Data::F32(v) => v.iter().position(|x| !x.is_finite()),
-            Data::F64(v) => v.iter().position(|x| !x.is_finite()),
-            _ => None,
-        }
+    /// Where the first value is that is NaN.
+    ///
+    /// # Errors
+    /// `INVALID_MODEL` if the values are in a file that cannot be read any more.
+    pub fn first_nan(&self) -> Result<Option<usize>> {
+        Ok(match &self.data {
+            Data::F32(v) => v.iter().position(|x| x.is_nan()),
+            Data::F64(v) => v.iter().position(|x| x.is_nan()),
+            Data::I64(_) | Data::Bool(_) => None,
+            Data::Stored(v) => {
+                let mut found = None;
+                v.pieces(|first, piece| {
+                    found = found.or_else(|| Some(first + piece.iter().position(|x| x.is_nan())?));
+                })?;
+                found
+            }
+        })
     }
 }

@@ -18,6 +18,7 @@ pub mod operator;
 pub mod rewrites;
 pub mod rule;
 mod selection;
+pub mod stored;
 pub mod wire;
 
 pub use constant::{Constant, DType, Data};

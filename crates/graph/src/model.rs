@@ -71,12 +71,8 @@ impl Model {
         let mut constants = HashMap::new();
         for (name, value) in wire.initializers {
             ensure!(!name.is_empty(), InvalidModel, "an initialiser has no name");
-            if let Some(at) = value.first_not_finite() {
-                ensure!(
-                    !value.at(at).is_nan(),
-                    InvalidModel,
-                    "initialiser '{name}' is NaN at flat index {at}"
-                );
+            if let Some(at) = value.first_nan().map_err(|e| e.at(format!("initialiser '{name}'")))? {
+                bail!(InvalidModel, "initialiser '{name}' is NaN at flat index {at}");
             }
             let twice = constants.insert(name.clone(), value).is_some();
             ensure!(!twice, InvalidModel, "initialiser '{name}' is given twice");

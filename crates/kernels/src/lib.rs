@@ -33,7 +33,7 @@ mod work;
 
 pub use contract::Contraction;
 pub use conv::{ConvGeometry, PackedConv, PackedConvAdjoint, Variant};
-pub use dense::PackedDense;
+pub use dense::{PackedDense, Packing};
 pub use epilogue::Epilogue;
 pub use groups::Groups;
 pub use one_hot::{OneHotAdjoint, OneHotConv};

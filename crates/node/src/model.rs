@@ -125,11 +125,10 @@ fn on_thread<'e, W: Send + 'static, R: ToNapiValue + 'static>(
 ) -> Result<Object<'e>> {
     let (deferred, promise) = env.create_deferred()?;
     let run = move || {
-        let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            Err(Error::new(
-                Code::Internal,
-                format!("{what} failed by a defect of this package; please report it"),
-            ))
+        let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+            let defect = format!("{what} failed by a defect of this package; please report it");
+            // Weights that cannot be read any more, where no result could say so.
+            Err(payload.downcast().map_or_else(|_| Error::new(Code::Internal, defect), |error| *error))
         });
         match done {
             Ok(result) => deferred.resolve(Box::new(move |_| Ok(finish(result))) as Resolver<_>),

@@ -1,5 +1,10 @@
 //! The wire model out of JavaScript objects.
-use deeplift_graph::constant::Constant;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deeplift_graph::constant::{element_count, Constant};
+use deeplift_graph::stored::StoredFile;
 use deeplift_graph::wire::{Attribute, WireModel, WireNode, WireValue};
 use deeplift_graph::DType;
 use napi::bindgen_prelude::*;
@@ -22,15 +27,19 @@ fn each<T>(o: &Object, name: &str, read: impl Fn(&Object) -> Result<T>) -> Resul
         .collect()
 }
 
-/// Reads a model; weights are converted straight from their bytes.
+/// Files that weights stay in.
+type Files = RefCell<HashMap<String, Arc<StoredFile>>>;
+
+/// Reads a model; weights are converted straight from their bytes, or stay in their file.
 pub fn model(o: &Object) -> Result<WireModel> {
+    let files = Files::default();
     Ok(WireModel {
         source: get(o, "source")?,
         opset: get(o, "opset")?,
         inputs: each(o, "inputs", value)?,
         outputs: each(o, "outputs", value)?,
-        nodes: each(o, "nodes", node)?,
-        initializers: each(o, "initializers", tensor)?,
+        nodes: each(o, "nodes", |o| node(o, &files))?,
+        initializers: each(o, "initializers", |o| tensor(o, &files))?,
     })
 }
 
@@ -44,18 +53,18 @@ fn value(o: &Object) -> Result<WireValue> {
     })
 }
 
-fn node(o: &Object) -> Result<WireNode> {
+fn node(o: &Object, files: &Files) -> Result<WireNode> {
     Ok(WireNode {
         name: get(o, "name")?,
         op_type: get(o, "opType")?,
         domain: get(o, "domain")?,
         inputs: get(o, "inputs")?,
         outputs: get(o, "outputs")?,
-        attributes: each(o, "attributes", attribute)?,
+        attributes: each(o, "attributes", |o| attribute(o, files))?,
     })
 }
 
-fn attribute(o: &Object) -> Result<(String, Attribute)> {
+fn attribute(o: &Object, files: &Files) -> Result<(String, Attribute)> {
     let name: String = get(o, "name")?;
     let kind: String = get(o, "kind")?;
     let floats = || {
@@ -71,16 +80,22 @@ fn attribute(o: &Object) -> Result<(String, Attribute)> {
         "floats" => Attribute::Floats(floats()?),
         "ints" => Attribute::Ints(ints()?),
         "strings" => Attribute::Strings(strings()?),
-        "tensor" => Attribute::Tensor(tensor(&get(o, "tensor")?)?.1),
+        "tensor" => Attribute::Tensor(tensor(&get(o, "tensor")?, files)?.1),
         _ => Attribute::Other,
     };
     Ok((name, value))
 }
 
-fn tensor(o: &Object) -> Result<(String, Constant)> {
+fn tensor(o: &Object, files: &Files) -> Result<(String, Constant)> {
     let name: String = get(o, "name")?;
     let dims: Vec<i64> = get(o, "dims")?;
     let bytes: Uint8Array = get(o, "data")?;
+    let stored: Option<Object> = o.get("stored")?;
+    let place = |s: Object| {
+        let identity: Option<String> = s.get("identity")?;
+        Ok::<_, Error>((get::<String>(&s, "path")?, get::<i64>(&s, "offset")?, identity))
+    };
+    let place = stored.map(place).transpose()?;
     let read = || {
         let dtype = DType::from_onnx(get::<i32>(o, "dtype").unwrap_or(0))?;
         let mut shape = Vec::with_capacity(dims.len());
@@ -93,6 +108,15 @@ fn tensor(o: &Object) -> Result<(String, Constant)> {
                 )
             })?);
         }
+        let Some((path, offset, identity)) = place else { return Constant::from_bytes(dtype, shape, &bytes) };
+        let known = files.borrow().get(&path).cloned();
+        let file = known.map_or_else(|| StoredFile::open(&path, identity.as_deref()), Ok)?;
+        files.borrow_mut().insert(path, file.clone());
+        let offset = u64::try_from(offset).unwrap_or(u64::MAX);
+        if dtype == DType::F32 {
+            return Constant::stored(shape, file, offset);
+        }
+        let bytes = file.read(offset, element_count(&shape)? * dtype.size())?;
         Constant::from_bytes(dtype, shape, &bytes)
     };
     let constant = read().map_err(|e| thrown(e.at(format!("tensor '{name}'"))))?;

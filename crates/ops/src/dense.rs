@@ -1,7 +1,7 @@
 //! Dense: `y = x W + b` over the last axis, the form that Gemm and MatMul with constant weights are rewritten to.
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Pass};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::{Epilogue, PackedDense, Reduced, Scratch, Work};
+use deeplift_kernels::{Epilogue, PackedDense, Packing, Reduced, Scratch, Work};
 use deeplift_simd::{Isa, Real};
 
 struct Dense {
@@ -39,9 +39,9 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
 impl Dense {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
         let (k, n) = (self.weights.shape[0], self.weights.shape[1]);
-        let weight = |row: usize, column: usize| T::from_f64(self.weights.at(row * n + column));
-        let packed =
-            PackedDense::from_fn(k, n, weight, &self.bias.to_real::<T>(), Isa::active()).with_adjoint();
+        let mut packing = Packing::new(k, n, &self.bias.to_real::<T>(), Isa::active());
+        self.weights.entries(|k, n, weight| packing.set(k, n, weight))?;
+        let packed = packing.finish().with_adjoint();
         Ok(Structure::Linear(Box::new(Kernel { rows: self.rows, packed })))
     }
 }

@@ -28,6 +28,8 @@ pub struct AlignedVec<T: Element> {
     /// Valid for `len` elements, or dangling but aligned when `len` is 0.
     data: NonNull<T>,
     len: usize,
+    /// Bytes between the start of the allocation and `data`.
+    skipped: usize,
 }
 
 // SAFETY: the buffer is owned uniquely, like that of a Vec, and `T: Element` is Send.
@@ -36,7 +38,8 @@ unsafe impl<T: Element> Send for AlignedVec<T> {}
 unsafe impl<T: Element> Sync for AlignedVec<T> {}
 
 impl<T: Element> AlignedVec<T> {
-    /// A buffer of `len` zeros.
+    /// A buffer of `len` zeros. Where the system gives large buffers page by page, those that are never touched take no
+    /// memory: allocators write zeros themselves only where more than their usual alignment is asked for.
     ///
     /// # Panics
     /// If the size in bytes overflows. Aborts if memory runs out, as `Vec` does.
@@ -45,10 +48,12 @@ impl<T: Element> AlignedVec<T> {
             return Self::default();
         }
         let layout = Self::layout(len);
-        // SAFETY: `len` is not 0 (returned above) and no `Element` is zero-sized, so the layout is not empty.
-        let pointer = unsafe { alloc_zeroed(layout) };
-        let Some(data) = NonNull::new(pointer.cast::<T>()) else { handle_alloc_error(layout) };
-        Self { data, len }
+        // SAFETY: the layout is larger than `ALIGNMENT`, so it is not empty.
+        let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        let skipped = start.as_ptr().addr().wrapping_neg() % ALIGNMENT;
+        // SAFETY: at most `ALIGNMENT` bytes are skipped, so many more were allocated than the elements take.
+        let data = unsafe { start.add(skipped) }.cast::<T>();
+        Self { data, len, skipped }
     }
 
     /// Grows to at least `len` elements. The contents are then unspecified: zeros or earlier values.
@@ -59,23 +64,25 @@ impl<T: Element> AlignedVec<T> {
     }
 
     fn layout(len: usize) -> Layout {
-        let bytes = len.checked_mul(size_of::<T>()).expect("buffer size overflows");
-        Layout::from_size_align(bytes, ALIGNMENT).expect("buffer size overflows")
+        let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_add(ALIGNMENT));
+        Layout::from_size_align(bytes.expect("buffer size overflows"), align_of::<T>())
+            .expect("buffer size overflows")
     }
 }
 
 impl<T: Element> Default for AlignedVec<T> {
     fn default() -> Self {
         const { assert!(align_of::<T>() <= ALIGNMENT) };
-        Self { data: NonNull::dangling(), len: 0 }
+        Self { data: NonNull::dangling(), len: 0, skipped: 0 }
     }
 }
 
 impl<T: Element> Drop for AlignedVec<T> {
     fn drop(&mut self) {
         if self.len > 0 {
-            // SAFETY: a non-empty buffer was allocated in `zeroed` with the layout of the same `len`.
-            unsafe { dealloc(self.data.as_ptr().cast(), Self::layout(self.len)) }
+            // SAFETY: a non-empty buffer was allocated in `zeroed` with the layout of the same `len`, `skipped` bytes before
+            // `data`.
+            unsafe { dealloc(self.data.cast::<u8>().sub(self.skipped).as_ptr(), Self::layout(self.len)) }
         }
     }
 }

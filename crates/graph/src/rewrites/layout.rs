@@ -191,10 +191,7 @@ impl Pass<'_> {
         let mut inputs: Vec<Option<TensorId>> = node.inputs.iter().map(of).collect();
         if node.op == "Dense" {
             let w = self.graph.constant(inputs[1]).expect("dense weights are constant").clone();
-            let rows = inverse(&index);
-            let outs = w.shape[1];
-            let at = rows.iter().flat_map(|&r| (0..outs).map(move |o| r * outs + o));
-            let w = w.pick(w.shape.clone(), at);
+            let w = w.reordered_rows(&inverse(&index));
             inputs[1] = Some(self.graph.add_constant("reordered weights", w));
             let y = self.push(node, node.attrs.clone(), inputs)?;
             let rank = self.graph.shape(y).len();

@@ -18,44 +18,47 @@ pub(super) struct Matrix<T: Real> {
 }
 
 impl<T: Real> Matrix<T> {
-    pub fn new(
-        inputs: usize,
-        outputs: usize,
-        weight: impl Fn(usize, usize) -> T,
-        bias: &[T],
-        isa: Isa,
-    ) -> Self {
+    /// Weights of 0 until they are set.
+    pub fn new(inputs: usize, outputs: usize, bias: &[T], isa: Isa) -> Self {
         assert!(isa.is_available(), "dense: this processor has no {isa}");
         let biases = bias.len();
         assert!(biases == 0 || biases == outputs, "dense: {biases} biases for {outputs} outputs");
-        let full = isa.tile_columns::<T>();
-        let width = outputs.next_multiple_of(full / 2);
-        let (mut panels, mut padded_bias) = (AlignedVec::zeroed(inputs * width), AlignedVec::zeroed(width));
+        let width = outputs.next_multiple_of(isa.tile_columns::<T>() / 2);
+        let (panels, mut padded_bias) = (AlignedVec::zeroed(inputs * width), AlignedVec::zeroed(width));
         padded_bias[..bias.len()].copy_from_slice(bias);
-        let mut rest = &mut panels[..];
-        for start in (0..inputs).step_by(SUM_BLOCK) {
-            let end = inputs.min(start + SUM_BLOCK);
-            for first in (0..width).step_by(full) {
-                let columns = full.min(width - first);
-                let valid = columns.min(outputs - first);
-                let (panel, after) = rest.split_at_mut((end - start) * columns);
-                for (k, row) in panel.chunks_exact_mut(columns).enumerate() {
-                    for (column, value) in row[..valid].iter_mut().enumerate() {
-                        *value = weight(start + k, first + column);
-                    }
-                }
-                rest = after;
-            }
-        }
         Self { isa, inputs, outputs, panels, bias: padded_bias }
     }
 
-    /// One weight.
-    pub fn at(&self, k: usize, n: usize) -> T {
+    /// The weights of the adjoint.
+    pub fn transposed(&self) -> Self {
+        let mut flipped = Self::new(self.outputs, self.inputs, &[], self.isa);
+        for k in 0..self.inputs {
+            (0..self.outputs).for_each(|n| flipped.set(n, k, self.at(k, n)));
+        }
+        flipped
+    }
+
+    /// Where a weight lies.
+    #[inline]
+    fn place(&self, k: usize, n: usize) -> usize {
+        assert!(k < self.inputs && n < self.outputs, "dense: no weight {k}, {n}");
         let (full, width) = (self.isa.tile_columns::<T>(), self.bias.len());
-        let (start, first) = (k / SUM_BLOCK * SUM_BLOCK, n / full * full);
+        // Panels are as wide as a power of two.
+        let (start, first) = (k / SUM_BLOCK * SUM_BLOCK, n & !(full - 1));
         let (depth, columns) = (SUM_BLOCK.min(self.inputs - start), full.min(width - first));
-        self.panels[start * width + depth * first + (k - start) * columns + n - first]
+        start * width + depth * first + (k - start) * columns + n - first
+    }
+
+    #[inline]
+    pub fn set(&mut self, k: usize, n: usize, weight: T) {
+        let place = self.place(k, n);
+        self.panels[place] = weight;
+    }
+
+    /// One weight.
+    #[inline]
+    pub fn at(&self, k: usize, n: usize) -> T {
+        self.panels[self.place(k, n)]
     }
 
     /// Without bias and with every weight replaced.

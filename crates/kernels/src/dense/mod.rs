@@ -22,7 +22,7 @@ pub struct PackedDense<T: Real> {
     matrix: Arc<Matrix<T>>,
     /// Panels of the adjoint's own.
     back: Option<Arc<Matrix<T>>>,
-    reduced: Option<Products<T>>,
+    reduced: Option<Box<Products<T>>>,
 }
 
 /// Products of bf16 in place of the element type's, in the directions where they pay.
@@ -33,6 +33,34 @@ struct Products<T: Real> {
     adjoint: Option<ReducedDense<T>>,
 }
 
+/// A dense layer that gets its weights one by one, in any order, so that they need not exist in another form too.
+#[derive(Debug)]
+pub struct Packing<T: Real>(Matrix<T>);
+
+impl<T: Real> Packing<T> {
+    /// A layer with weights of 0; `bias` as in [`PackedDense::new`].
+    ///
+    /// # Panics
+    /// If the number of biases is wrong or the instruction set is not available.
+    pub fn new(inputs: usize, outputs: usize, bias: &[T], isa: Isa) -> Self {
+        Packing(Matrix::new(inputs, outputs, bias, isa))
+    }
+
+    /// Sets the weight of an input for an output.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline]
+    pub fn set(&mut self, input: usize, output: usize, weight: T) {
+        self.0.set(input, output, weight);
+    }
+
+    /// The layer.
+    pub fn finish(self) -> PackedDense<T> {
+        PackedDense { matrix: Arc::new(self.0), back: None, reduced: None }
+    }
+}
+
 impl<T: Real> PackedDense<T> {
     /// Packs `weights`, row-major `[k][n]`, and `bias`, `n` values or empty.
     ///
@@ -40,31 +68,16 @@ impl<T: Real> PackedDense<T> {
     /// If shapes do not agree or the instruction set is not available.
     pub fn new(k: usize, n: usize, weights: &[T], bias: &[T], isa: Isa) -> Self {
         assert_eq!(weights.len(), k * n, "dense: number of weights");
-        Self::from_fn(k, n, |k, column| weights[k * n + column], bias, isa)
-    }
-
-    /// Packs the weights `weight(k, n)`, so that they need not exist in one order or another; `bias` as in
-    /// [`PackedDense::new`].
-    ///
-    /// # Panics
-    /// If the number of biases is wrong or the instruction set is not available.
-    pub fn from_fn(
-        inputs: usize,
-        outputs: usize,
-        weight: impl Fn(usize, usize) -> T,
-        bias: &[T],
-        isa: Isa,
-    ) -> Self {
-        let matrix = Matrix::new(inputs, outputs, weight, bias, isa);
-        Self { matrix: Arc::new(matrix), back: None, reduced: None }
+        let mut packing = Packing::new(k, n, bias, isa);
+        weights.iter().enumerate().for_each(|(i, &weight)| packing.set(i / n, i % n, weight));
+        packing.finish()
     }
 
     /// Also packs the adjoint, if the weights are few.
     pub fn with_adjoint(self) -> Self {
         let m = &self.matrix;
         let few = size_of_val(&m.panels[..]) <= HELD_TWICE;
-        let back = || Arc::new(Matrix::new(m.outputs, m.inputs, |n, k| m.at(k, n), &[], m.isa));
-        let back = few.then(back);
+        let back = few.then(|| Arc::new(m.transposed()));
         Self { back, ..self }
     }
 
@@ -75,7 +88,7 @@ impl<T: Real> PackedDense<T> {
         let forward = ReducedDense::new(inputs, outputs, |k, n| m.at(k, n), &m.bias[..outputs], isa, how);
         let adjoint = ReducedDense::new(outputs, inputs, |n, k| m.at(k, n), &[], isa, how);
         let some = forward.is_some() || adjoint.is_some();
-        some.then(|| Self { reduced: Some(Products { how, forward, adjoint }), ..self.clone() })
+        some.then(|| Self { reduced: Some(Box::new(Products { how, forward, adjoint })), ..self.clone() })
     }
 
     /// The layer without bias and with every weight replaced, with products as here; `part` must give 0 for 0.
@@ -100,7 +113,7 @@ impl<T: Real> PackedDense<T> {
         &self,
         direction: fn(&Products<T>) -> &Option<ReducedDense<T>>,
     ) -> Option<&ReducedDense<T>> {
-        direction(self.reduced.as_ref()?).as_ref()
+        direction(self.reduced.as_deref()?).as_ref()
     }
 
     /// Counted work of so many rows.
