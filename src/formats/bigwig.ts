@@ -18,6 +18,9 @@ import type { FileOptions, RowsWriter, SequenceRows, Site } from './rows.js'
 /** What ChromBPNet prints beside its tracks. */
 const FRACTIONS = [0.001, 0.01, 0.5, 0.99, 0.999, 0.9995, 0.9999]
 
+/** Windows that are read from the temporary file at once. */
+const READS_IN_FLIGHT = 64
+
 /** A stretch `[from, to)` of a chromosome that takes the values of one row. */
 export interface Stretch {
   row: number
@@ -107,17 +110,26 @@ export class BigWigRowsWriter implements RowsWriter {
   }
 
   async *#values(handle: FileHandle): AsyncGenerator<{ chrom: string; from: number; values: Float32Array }> {
-    for (const { row, chrom, from, to } of stretches(this.#sites, this.genome.sizes)) {
-      const values = new Float32Array(to - from)
-      const first = row * this.#length + from - this.#sites[row]!.start
-      const bytes = new Uint8Array(values.buffer)
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, 4 * first + done)
-        if (bytesRead === 0) throw new DeepLiftError('INTERNAL', `${this.path}: its rows end too early.`)
-        done += bytesRead
-      }
-      yield { chrom, from, values }
+    let group: Promise<{ chrom: string; from: number; values: Float32Array }>[] = []
+    for (const stretch of stretches(this.#sites, this.genome.sizes)) {
+      group.push(this.#read(handle, stretch))
+      if (group.length < READS_IN_FLIGHT) continue
+      yield* await Promise.all(group)
+      group = []
     }
+    yield* await Promise.all(group)
+  }
+
+  async #read(handle: FileHandle, { row, chrom, from, to }: Stretch) {
+    const values = new Float32Array(to - from)
+    const first = row * this.#length + from - this.#sites[row]!.start
+    const bytes = new Uint8Array(values.buffer)
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, 4 * first + done)
+      if (bytesRead === 0) throw new DeepLiftError('INTERNAL', `${this.path}: its rows end too early.`)
+      done += bytesRead
+    }
+    return { chrom, from, values }
   }
 
   #description(quantiles: Quantiles): string {

@@ -30,7 +30,7 @@ const VALUES_PER_SECTION = 4096
 /** Values at fixed steps of one base. */
 const FIXED_STEP = 3
 /** Sections that are deflated side by side. */
-const SECTIONS_IN_FLIGHT = 16
+const SECTIONS_IN_FLIGHT = 64
 
 const compress = promisify(deflate) as (bytes: Uint8Array) => Promise<Buffer>
 
@@ -129,11 +129,13 @@ export class BigWigWriter {
   async #flush(): Promise<void> {
     const sections = this.#sections.splice(0)
     const packed = await Promise.all(sections.map(({ bytes }) => compress(bytes)))
+    let offset = this.file.size
     for (const [index, bytes] of packed.entries()) {
       const { chrom, start, end } = sections[index]!
-      this.#blocks.push(chrom, start, chrom, end, this.file.size, bytes.length)
-      await this.file.append(bytes)
+      this.#blocks.push(chrom, start, chrom, end, offset, bytes.length)
+      offset += bytes.length
     }
+    await this.file.append(Buffer.concat(packed))
     for (const zoom of this.#zooms) await zoom.flush()
   }
 
