@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -286,17 +287,19 @@ describe('a full disk', () => {
       expect((await readFile(join(full, 'x.npz'))).equals(expected.get('.npz')!)).toBe(true)
     } finally {
       execFileSync('umount', [full])
+      await rmdir(full)
     }
   })
 })
 
 /** A file system of 120 KiB, where this process may mount one. */
 function mount(): string | undefined {
+  const path = mkdtempSync(join(tmpdir(), 'deeplift-full-'))
   try {
-    const path = execFileSync('mktemp', ['-d']).toString().trim()
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=120k', 'tmpfs', path], { stdio: 'ignore' })
     return path
   } catch {
+    rmdirSync(path)
     return undefined
   }
 }
