@@ -4,6 +4,7 @@ import {
   CANCELLING,
   type Case,
   type Category,
+  DEEP,
   type Expectation,
   type Producer,
   PSEUDO_COUNT_SHOWS,
@@ -99,7 +100,7 @@ function remarks({ each, expectation, category }: Entry, notes: Notes): string {
     ),
     ...(shows ? ['multipliers of empty parts: our limit beside a pseudo-count of 1e-7'] : []),
     ...(rounded ? [`expected values were made with exact ${rounded.constants}, which the file rounds`] : []),
-    ...(`${group}/${id}` in CANCELLING
+    ...(CANCELLING.includes(`${group}/${id}`) || `${group}/${id}` in DEEP
       ? ['terms of f(x) cancel, so that its rounding is relatively large']
       : []),
     ...notes.of(expectation),

@@ -31,6 +31,7 @@ mod profile;
 mod record;
 pub mod score;
 mod target;
+mod ties;
 pub mod tile;
 mod timing;
 pub mod trace;

@@ -20,6 +20,7 @@ use crate::memory::Assignment;
 use crate::options::{PlanOptions, References};
 use crate::prepare;
 use crate::target::PlanTarget;
+use crate::ties;
 
 /// What a step computes.
 pub enum Kind<T: Real> {
@@ -225,6 +226,7 @@ impl<T: Precision> Plan<T> {
         let targets = prepare::targets(&options, &names, &mut c, &bound)?;
         let tensors: Vec<usize> = targets.iter().map(|t| t.tensor).collect();
         let references = prepare::reference_count(&options)?;
+        ties::keep(&mut c.steps, c.tensors.len.len());
         mark(&mut c, &tensors);
         if options.trace {
             c.tensors.kept.fill(true);

@@ -239,6 +239,9 @@ pub trait Linear<T: Real>: Send + Sync {
     fn is_plain_sum(&self) -> bool {
         false
     }
+    /// Tells that a maximum follows: from now on equal windows of the input give equal outputs, bit for bit, so that it
+    /// finds ties where there are any.
+    fn keep_ties(&mut self) {}
     /// The operator in products of bf16, in both directions or the one where that pays; none if in neither.
     fn reduced(&self, _how: Reduced) -> Option<Box<dyn Linear<T>>> {
         None

@@ -97,7 +97,7 @@ fn main() {
                 "{}->{} k{} d{} L{} g{}",
                 g.in_channels, g.out_channels, g.kernel[2], g.dilation[2], g.input[2], g.groups
             );
-            for variant in [Variant::Direct, Variant::Winograd, Variant::Fastest] {
+            for variant in [Variant::Direct, Variant::Winograd, Variant::Fastest, Variant::Multipliers] {
                 let name = format!("{name} {variant:?}");
                 if format!("{isa} {name}").contains(&filter) {
                     measure(isa, g, variant, &name);

@@ -18,6 +18,9 @@ pub(crate) enum Direction {
     Transposed,
 }
 
+/// How values and how multipliers are computed unless told otherwise.
+const VARIANTS: [Variant; 2] = [Variant::Fastest, Variant::Multipliers];
+
 /// The kernel of Conv and ConvTranspose.
 pub(crate) struct Kernel<T: Real> {
     direction: Direction,
@@ -26,7 +29,8 @@ pub(crate) struct Kernel<T: Real> {
     weights: Constant,
     /// One value per channel of the output, or none.
     bias: Vec<T>,
-    variant: Variant,
+    /// Of the operator and of its adjoint.
+    variants: [Variant; 2],
     conv: PackedConv<T>,
     adjoint: PackedConvAdjoint<T>,
     /// Output positions that are computed, if not all.
@@ -43,7 +47,7 @@ impl<T: Real> Kernel<T> {
         weights: &Constant,
         bias: &[T],
     ) -> Self {
-        Self::packed(direction, batch, geometry, weights, &weights.to_real(), bias, Variant::Fastest)
+        Self::packed(direction, batch, geometry, weights, &weights.to_real(), bias, VARIANTS)
     }
 
     /// Packs values that may be a part of the constant's.
@@ -54,17 +58,27 @@ impl<T: Real> Kernel<T> {
         weights: &Constant,
         values: &[T],
         bias: &[T],
-        variant: Variant,
+        variants: [Variant; 2],
     ) -> Self {
         let isa = Isa::active();
         let (here, there) = match direction {
             Direction::Forward => (bias, &[][..]),
             Direction::Transposed => (&[][..], bias),
         };
-        let conv = PackedConv::with_variant(geometry.clone(), values, here, isa, variant);
-        let adjoint = PackedConvAdjoint::with_variant(geometry.clone(), values, there, isa, variant);
+        let [forward, back] = match direction {
+            Direction::Forward => variants,
+            Direction::Transposed => [variants[1], variants[0]],
+        };
+        let conv = PackedConv::with_variant(geometry.clone(), values, here, isa, forward);
+        let adjoint = PackedConvAdjoint::with_variant(geometry.clone(), values, there, isa, back);
         let (weights, bias) = (weights.clone(), bias.to_vec());
-        Kernel { direction, batch, weights, bias, variant, conv, adjoint, outputs: None }
+        Kernel { direction, batch, weights, bias, variants, conv, adjoint, outputs: None }
+    }
+
+    /// The same map in another way.
+    fn repacked(&self, variants: [Variant; 2]) -> Self {
+        let (g, values) = (self.conv.geometry(), self.weights.to_real());
+        Kernel::packed(self.direction, self.batch, g, &self.weights, &values, &self.bias, variants)
     }
 
     /// Lengths of one example of the operator's input and output.
@@ -137,18 +151,25 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn reduced(&self, how: Reduced) -> Option<Box<dyn Linear<T>>> {
-        let (g, variant) = (self.conv.geometry(), Variant::Reduced(how));
-        let values = self.weights.to_real();
-        let kernel =
-            Kernel::packed(self.direction, self.batch, g, &self.weights, &values, &self.bias, variant);
+        let kernel = self.repacked([Variant::Reduced(how); 2]);
         (kernel.conv.is_reduced() || kernel.adjoint.is_reduced()).then(|| Box::new(kernel) as Box<_>)
+    }
+
+    fn keep_ties(&mut self) {
+        let even = match self.direction {
+            Direction::Forward => self.conv.is_even(),
+            Direction::Transposed => self.adjoint.is_even(),
+        };
+        if !even {
+            *self = self.repacked([Variant::Direct, self.variants[1]]);
+        }
     }
 
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
             let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
-            let (g, variant) = (self.conv.geometry(), self.variant);
-            Some(Box::new(Kernel::packed(self.direction, self.batch, g, &self.weights, &w, &[], variant)))
+            let (g, variants) = (self.conv.geometry(), self.variants);
+            Some(Box::new(Kernel::packed(self.direction, self.batch, g, &self.weights, &w, &[], variants)))
         };
         Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
     }

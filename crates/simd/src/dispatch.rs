@@ -36,7 +36,7 @@ pub trait Simd: sealed::Token + Copy {
     /// Row `r` of the result is `sum over segments s and k < s.len of a[k] * w[s.weight + k]`, plus the bias,
     /// where `a` starts at `s.start + r * s.stride` of the segment's source and `w[k]` is one row of the panel.
     /// Products are added in the order of the segments, which must ascend in `weight`. The sum is cut where
-    /// `weight` is a multiple of [`SUM_BLOCK`](crate::SUM_BLOCK).
+    /// `weight` is a multiple of 64, into chains whose sums are added.
     ///
     /// # Panics
     /// If a segment leaves its source or the panel, or `rows` is not in `1..=ISA.tile_rows()`.

@@ -15,3 +15,4 @@ mod jobs;
 mod refusals;
 mod sequences;
 mod slices;
+mod ties;

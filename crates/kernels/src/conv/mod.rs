@@ -115,11 +115,14 @@ pub struct PackedConv<T: Real> {
 /// How a convolution may be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// In products of its element type, whichever way is expected to be fastest.
+    /// In products of its element type, by the way that is expected to be fastest among those that lose little accuracy.
     Fastest,
+    /// Like `Fastest`, losing more: for multipliers. Their errors count by the differences that they are multiplied with,
+    /// those of values by the values, which may be far larger than their differences.
+    Multipliers,
     /// In products of bf16 where that is expected to be faster.
     Reduced(Reduced),
-    /// By direct sums: for tests and measurements.
+    /// By direct sums: equal windows give equal outputs, bit for bit.
     Direct,
     /// By Winograd's algorithm where the shapes allow it, even if slower: for tests and measurements.
     Winograd,
@@ -149,11 +152,8 @@ impl<T: Real> Packed<T> {
                 return Packed::Reduced(Box::new(packed));
             }
         }
-        if variant != Variant::Direct {
-            let forced = variant == Variant::Winograd;
-            if let Some(packed) = Winograd::new(&axes, sizes, &weight, bias, isa, forced) {
-                return Packed::Winograd(Box::new(packed));
-            }
+        if let Some(packed) = Winograd::new(&axes, sizes, &weight, bias, isa, variant) {
+            return Packed::Winograd(Box::new(packed));
         }
         Packed::Matrix(Correlation::new(axes, sizes, weight, bias, isa))
     }
@@ -243,6 +243,11 @@ impl<T: Real> PackedConv<T> {
     /// Whether products are in bf16.
     pub fn is_reduced(&self) -> bool {
         self.packed.is_reduced()
+    }
+
+    /// Whether equal windows give equal outputs, bit for bit, wherever they are.
+    pub fn is_even(&self) -> bool {
+        !matches!(self.packed, Packed::Winograd(_))
     }
 
     /// The shapes given to [`PackedConv::new`].
@@ -365,6 +370,11 @@ impl<T: Real> PackedConvAdjoint<T> {
         let channels = self.geometry.out_channels;
         self.live = outputs.start * channels..outputs.end * channels;
         true
+    }
+
+    /// Whether equal windows give equal outputs, bit for bit, at all positions of a residue modulo the strides.
+    pub fn is_even(&self) -> bool {
+        !self.phases.iter().any(|phase| matches!(phase, Packed::Winograd(_)))
     }
 
     /// Whether products are in bf16, of all phases or some.

@@ -15,9 +15,13 @@ mod x86;
 use crate::{Isa, Real};
 pub(crate) use portable::portable_fma;
 
-/// Terms of a sum that are added in one chain. Longer sums add the sums of such blocks, in order: the rounding
-/// error then grows with 512 plus the number of blocks rather than with the number of terms.
-pub const SUM_BLOCK: usize = 512;
+/// Terms of a sum that are added in one chain. Longer sums add the sums of such chains, in order: the rounding
+/// error then grows with 64 plus the number of chains rather than with the number of terms. Shorter chains cost time.
+const CHAIN: usize = 64;
+
+/// Inputs of a dense layer that are multiplied before the next are looked at, a multiple of [`CHAIN`]: rows of so many
+/// values and as many rows of a panel fit into the caches.
+pub const SUM_BLOCK: usize = 8 * CHAIN;
 
 /// Most rows of any tile, and most bytes in one of its rows.
 const MAX_ROWS: usize = 14;
@@ -238,7 +242,7 @@ macro_rules! tile_rows {
 }
 use tile_rows;
 
-/// The body shared by all tiles: how segments and sum blocks are walked, given the operations of one vector type.
+/// The body shared by all tiles: how segments and chains are walked, given the operations of one vector type.
 /// `check` refused empty segments, so all loops run at least once: with a way around them the optimiser keeps two
 /// copies of all accumulators.
 ///
@@ -255,7 +259,7 @@ macro_rules! tile_body {
         for s in $segments {
             let (mut k, end) = (s.weight, s.weight + s.len);
             loop {
-                if k / SUM_BLOCK != block {
+                if k / CHAIN != block {
                     if !flushed {
                         tile_rows!(out, $lanes, |r, v, cell| $store(cell, $zero));
                     }
@@ -263,9 +267,9 @@ macro_rules! tile_body {
                         $store(cell, $add($load(cell), acc[r][v]));
                         acc[r][v] = $zero;
                     });
-                    (block, flushed) = (k / SUM_BLOCK, true);
+                    (block, flushed) = (k / CHAIN, true);
                 }
-                let stop = end.min((block + 1) * SUM_BLOCK);
+                let stop = end.min((block + 1) * CHAIN);
                 let first = $sources[s.source].as_ptr().wrapping_add(s.start + (k - s.weight));
                 // Three rows share a base register: the address of each is base + {0, 1, 2} * stride.
                 let mut base = [first; 5];

@@ -1,6 +1,6 @@
 //! Tiles for any processor: short arrays that the compiler turns into the vectors of its baseline.
 
-use super::{each_row, tile_body, tile_rows, Segment, Tile, Weights, SUM_BLOCK};
+use super::{each_row, tile_body, tile_rows, Segment, Tile, Weights, CHAIN};
 use crate::Real;
 
 /// Fused where the baseline of the target has it; a call to a software `fma` would be 50 times slower.

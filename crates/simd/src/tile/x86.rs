@@ -1,6 +1,6 @@
 //! Tiles for AVX2 and AVX-512.
 
-use super::{each_row, tile_body, tile_rows, Segment, Tile, Weights, SUM_BLOCK};
+use super::{each_row, tile_body, tile_rows, Segment, Tile, Weights, CHAIN};
 use std::arch::x86_64::*;
 
 macro_rules! x86_tile {

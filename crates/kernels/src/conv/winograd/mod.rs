@@ -17,6 +17,7 @@ mod tiling;
 
 use super::axis::Axis;
 use super::correlate::{simplify, Correlation};
+use super::Variant;
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Real};
 use scheme::Scheme;
@@ -48,21 +49,21 @@ pub(super) struct Winograd<T: Real> {
 }
 
 impl<T: Real> Winograd<T> {
-    /// Packs the weights like [`Correlation::new`] where the map has the shape for it and, unless `forced`, it is
-    /// expected to be faster.
+    /// Packs the weights like [`Correlation::new`] where the map has the shape for it and `variant` asks for it or, but for
+    /// [`Variant::Winograd`], allows it and it is expected to be faster.
     pub fn new(
         axes: &[Axis; 3],
         sizes: [usize; 3],
         weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
         bias: &[T],
         isa: Isa,
-        forced: bool,
+        variant: Variant,
     ) -> Option<Self> {
         let ([first, second, axis], order) = simplify(axes.clone());
         if !(first.is_trivial() && second.is_trivial()) {
             return None;
         }
-        let (scheme, least) = scheme::choose::<T>(&axis, sizes, isa, forced)?;
+        let (scheme, least) = scheme::choose::<T>(&axis, sizes, isa, variant)?;
         let [_, ins, outs] = sizes;
         let width = outs.next_multiple_of(isa.tile_columns::<T>() / 2);
         let mut packed = Self {
@@ -85,6 +86,7 @@ impl<T: Real> Winograd<T> {
             kernel[order[2]] = packed.axis.taps[t];
             kernel
         };
+        let transform = points::filters(scheme.points, scheme.taps());
         let mut taps = vec![0.0; scheme.taps()];
         for out in 0..outs {
             for k in 0..packed.depth() {
@@ -94,7 +96,8 @@ impl<T: Real> Winograd<T> {
                     let inside = t < packed.axis.taps.len();
                     *value = if inside { weight(0, channel, out, tap(t)).to_f64() } else { 0.0 };
                 }
-                for (point, value) in points::filter(scheme.points, &taps).into_iter().enumerate() {
+                for (point, row) in transform.iter().enumerate() {
+                    let value: f64 = row.iter().zip(&taps).map(|(g, tap)| g * tap).sum();
                     let at = packed.panel_index(out, point, k);
                     packed.panels[at] = T::from_f64(value);
                 }

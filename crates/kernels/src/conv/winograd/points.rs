@@ -127,20 +127,20 @@ fn finite(n: usize) -> Vec<f64> {
     points
 }
 
-/// `G w` of `n` points in float64: `w(point) / prod (point - other point)`, and of infinity the last tap.
-pub(super) fn filter(n: usize, w: &[f64]) -> Vec<f64> {
+/// `G` of `n` points and so many taps, `[point][tap]`, in float64: `point^tap / prod (point - other point)`, and of infinity
+/// the last tap.
+pub(super) fn filters(n: usize, taps: usize) -> Vec<Vec<f64>> {
     let points = finite(n);
-    let mut transformed: Vec<f64> = (0..points.len())
-        .map(|q| {
-            let others = points.iter().enumerate().filter(|&(i, _)| i != q);
-            let scale: f64 = others.map(|(_, other)| points[q] - other).product();
-            w.iter().rev().fold(0.0, |value, w| value * points[q] + w) / scale
-        })
-        .collect();
+    let row = |(q, point): (usize, &f64)| {
+        let others = points.iter().enumerate().filter(|&(i, _)| i != q);
+        let scale: f64 = others.map(|(_, other)| point - other).product();
+        (0..taps).map(|tap| point.powi(tap as i32) / scale).collect()
+    };
+    let mut rows: Vec<Vec<f64>> = points.iter().enumerate().map(row).collect();
     if n.is_multiple_of(2) {
-        transformed.push(w[w.len() - 1]);
+        rows.push((0..taps).map(|tap| if tap == taps - 1 { 1.0 } else { 0.0 }).collect());
     }
-    transformed
+    rows
 }
 
 /// How much larger than `R`, the sum of the magnitudes of the products of a direct output, the same sum in `A' ((G w) * (B' x))` is, for
@@ -153,14 +153,12 @@ pub(super) fn amplification(n: usize, m: usize) -> f64 {
         0 => all,
         _ => magnitude(polynomial(n, (q - 1) / 2)) * (1.0 + point.abs()),
     });
-    let weights: Vec<Vec<f64>> = (0..taps)
-        .map(|tap| filter(n, &(0..taps).map(|t| if t == tap { 1.0 } else { 0.0 }).collect::<Vec<_>>()))
-        .collect();
+    let weights = filters(n, taps);
     let products: Vec<f64> = inputs
         .chain([all])
         .enumerate()
         .take(n)
-        .map(|(q, b)| b * weights.iter().map(|g| g[q].abs()).sum::<f64>())
+        .map(|(q, b)| b * weights[q].iter().map(|g| g.abs()).sum::<f64>())
         .collect();
     let output = |i: usize| {
         let finite: f64 =
@@ -189,7 +187,9 @@ mod tests {
         fn run<S: Simd>(self, simd: S) {
             let x: [f64; N] = std::array::from_fn(|i| (i as f64 * 1.7 + 0.3).sin());
             let w: Vec<f64> = (0..=N - M).map(|i| (i as f64 * 2.3 + 0.9).cos()).collect();
-            let (v, u) = (input(simd, x), filter(N, &w));
+            let v = input(simd, x);
+            let transform = filters(N, w.len());
+            let u: Vec<f64> = transform.iter().map(|row| row.iter().zip(&w).map(|(g, w)| g * w).sum()).collect();
             let y: [f64; M] = output(simd, std::array::from_fn::<_, N, _>(|q| v[q] * u[q]));
             for (i, y) in y.iter().enumerate() {
                 let expected: f64 = w.iter().zip(&x[i..]).map(|(w, x)| w * x).sum();
