@@ -185,9 +185,8 @@ fn scores_agree_between_instruction_sets() {
                 completeness("float32")
             );
             assert!(apart("float64") <= 1e-13, "{name}, {isa}: float64 {:e}", apart("float64"));
-            // With random weights, contributions are small beside the activations that round: direct sums alone are
-            // 2e-6 apart, Winograd doubles that.
-            assert!(apart("float32") <= 3e-6, "{name}, {isa}: float32 {:e}", apart("float32"));
+            // With random weights, contributions are small beside the activations that round.
+            assert!(apart("float32") <= 2e-6, "{name}, {isa}: float32 {:e}", apart("float32"));
             assert!(
                 completeness("float32") <= 1e-5,
                 "{name}, {isa}: complete to {:e}",

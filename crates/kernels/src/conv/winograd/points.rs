@@ -189,7 +189,8 @@ mod tests {
             let w: Vec<f64> = (0..=N - M).map(|i| (i as f64 * 2.3 + 0.9).cos()).collect();
             let v = input(simd, x);
             let transform = filters(N, w.len());
-            let u: Vec<f64> = transform.iter().map(|row| row.iter().zip(&w).map(|(g, w)| g * w).sum()).collect();
+            let u: Vec<f64> =
+                transform.iter().map(|row| row.iter().zip(&w).map(|(g, w)| g * w).sum()).collect();
             let y: [f64; M] = output(simd, std::array::from_fn::<_, N, _>(|q| v[q] * u[q]));
             for (i, y) in y.iter().enumerate() {
                 let expected: f64 = w.iter().zip(&x[i..]).map(|(w, x)| w * x).sum();
