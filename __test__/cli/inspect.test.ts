@@ -60,7 +60,8 @@ describe('inspect', () => {
     expect(stdout).toMatch(/^example .*FLOP .* if dense.* of traffic, .*B of memory$/m)
     expect(stdout).toMatch(/^pair .* per pass; references are run once for all examples$/m)
     expect(stdout).toMatch(/^buffers examples \d+ × .*records \d+ × /m)
-    expect(stdout).toMatch(/^node_conv1d_1 .* direct 6x2 .*FLOP .*B {2}direct 6x2 /m)
+    expect(stdout).toMatch(/^node_linear .* dense 6x2 /m)
+    expect(stdout).toMatch(/^node_conv1d_1 .* winograd F\(3, 3\) .*FLOP .*B {2}winograd F\(4, 4\) /m)
     expect(stdout).toMatch(/^node_relu_1 .* in the epilogue /m)
   })
 
