@@ -48,7 +48,7 @@ pub trait Dots: Sized {
 
 /// The sum of the elements of a vector, halves first.
 #[inline(always)]
-fn sum<T: Real, const LANES: usize>(mut terms: [T; LANES]) -> T {
+pub(crate) fn sum<T: Real, const LANES: usize>(mut terms: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {

@@ -3,6 +3,7 @@
 //!
 //! No element of a vector is wasted, however few the other rows are, and nothing is transposed.
 
+use crate::dots::sum;
 use crate::tile::portable_fma;
 use crate::{Isa, Real};
 
@@ -117,21 +118,6 @@ pub trait StripDots: Sized {
     );
 }
 
-/// The sums of the elements of vectors, each stored as an array: halves first.
-#[inline(always)]
-fn sums<T: Real, const LANES: usize>(vectors: [[T; LANES]; STRIP_FACTORS]) -> [T; STRIP_FACTORS] {
-    vectors.map(|mut terms| {
-        let mut half = LANES / 2;
-        while half > 0 {
-            for i in 0..half {
-                terms[i] += terms[i + half];
-            }
-            half /= 2;
-        }
-        terms[0]
-    })
-}
-
 /// One vector of every row times that of every factor.
 macro_rules! strips_terms {
     ($row:ident, $factor:ident, $sums:ident, $at:literal, $lanes:literal, $zero:expr, $load:expr, $fma:expr) => {
@@ -187,7 +173,7 @@ macro_rules! strips_body {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{sums, STRIP_FACTORS};
+    use super::{sum, STRIP_FACTORS};
     use std::arch::x86_64::*;
 
     /// Quarters first, then neighbours, of all vectors at once.
@@ -215,23 +201,23 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn avx512_f64(v: [__m512d; STRIP_FACTORS]) -> [f64; STRIP_FACTORS] {
-        sums(v.map(|v| {
+        v.map(|v| {
             let mut terms = [0.0; 8];
             // SAFETY: eight doubles.
             unsafe { _mm512_storeu_pd(terms.as_mut_ptr(), v) };
-            terms
-        }))
+            sum(terms)
+        })
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn avx2_f64(v: [__m256d; STRIP_FACTORS]) -> [f64; STRIP_FACTORS] {
-        sums(v.map(|v| {
+        v.map(|v| {
             let mut terms = [0.0; 4];
             // SAFETY: four doubles.
             unsafe { _mm256_storeu_pd(terms.as_mut_ptr(), v) };
-            terms
-        }))
+            sum(terms)
+        })
     }
 }
 
@@ -278,7 +264,7 @@ macro_rules! strips {
                         fma: |a: Vector, b: Vector, c: Vector| -> Vector {
                             std::array::from_fn(|i| portable_fma(a[i], b[i], c[i]))
                         },
-                        sums: sums
+                        sums: |vectors: [Vector; STRIP_FACTORS]| vectors.map(sum)
                     )
                 }
                 by_factors!(fixed, rows, factors, tile)
