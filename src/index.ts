@@ -6,9 +6,10 @@ export {
   type DeepLiftErrorCode,
   type DeepLiftErrorOptions,
 } from './errors.js'
+export { type Alleles, allelesOf, type SkippedVariant, type SkipReason } from './genomics/alleles.js'
 export { readBed } from './genomics/bed.js'
 export { type FastaOptions, readFasta, type SequenceRecord } from './genomics/fasta.js'
-export { Genome, type GenomeOptions } from './genomics/genome.js'
+export { Genome, type GenomeOptions, type Lowercase } from './genomics/genome.js'
 export type { LetterOptions } from './genomics/letters.js'
 export {
   type BedRow,
@@ -18,6 +19,9 @@ export {
   type Strand,
   windowOf,
 } from './genomics/region.js'
+export type { AlleleKind, Variant } from './genomics/variant.js'
+export { readVariantList, type VariantSchema } from './genomics/variant-list.js'
+export { readVcf } from './genomics/vcf.js'
 export type { Inputs } from './inputs.js'
 export type { ByteSource } from './io/byte-source.js'
 export { type NpyArray, NpyFile, readNpy } from './io/npy-read.js'

@@ -33,8 +33,12 @@ export async function* readBed(source: ByteSource): AsyncGenerator<BedRow> {
   }
 }
 
-/** Lines without their ends, which are LF or CRLF. */
-export async function* readLines(source: ByteSource, file: string): AsyncGenerator<string> {
+/** Lines without their ends, which are LF or CRLF. @throws {DeepLiftError} FILE_FORMAT for a longer line */
+export async function* readLines(
+  source: ByteSource,
+  file: string,
+  maxBytes = MAX_LINE_BYTES,
+): AsyncGenerator<string> {
   let rest = Buffer.alloc(0)
   let count = 0
   for await (const bytes of readBytes(source)) {
@@ -47,10 +51,10 @@ export async function* readLines(source: ByteSource, file: string): AsyncGenerat
     }
     // Copied: the chunk belongs to its stream and may be reused.
     rest = Buffer.from(chunk.subarray(start))
-    if (rest.length > MAX_LINE_BYTES)
+    if (rest.length > maxBytes)
       throw new DeepLiftError(
         'FILE_FORMAT',
-        `${file}, line ${count + 1}: longer than ${MAX_LINE_BYTES} bytes; this is not a file of lines.`,
+        `${file}, line ${count + 1}: longer than ${maxBytes} bytes; this is not a file of lines.`,
         { details: { file, line: count + 1 } },
       )
   }
