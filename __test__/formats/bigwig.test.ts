@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BigWigRowsWriter, stretches } from '../../src/formats/bigwig.js'
 import type { Site } from '../../src/formats/rows.js'
+import { SiteList } from '../../src/formats/site-list.js'
 import { expectError } from '../support/errors.js'
 import { randomFloats } from '../support/models.js'
 
@@ -63,7 +64,7 @@ test('windows of one length are cut at the midpoints of neighbouring summits', (
     fc.property(fc.array(anySite), (sites) => {
       const found = new Map<string, number>()
       let last = { rank: -1, to: 0 }
-      for (const { row, chrom, from, to } of stretches(sites, SIZES)) {
+      for (const { row, chrom, from, to } of stretches(SiteList.from(sites), SIZES)) {
         const rank = [...SIZES.keys()].indexOf(chrom)
         expect(rank > last.rank || (rank === last.rank && from >= last.to)).toBe(true)
         last = { rank, to }

@@ -58,6 +58,33 @@ const SCORES = {
 }
 
 describe('NpzWriter', () => {
+  it('writes texts that come one after the other as those that are known as a whole', async () => {
+    // More than are held in memory at once.
+    const texts = Array.from({ length: 30_000 }, (_, row) => NAMES[row % 5]!.repeat(row % 3))
+    const writer = await NpzWriter.create(path, [{ key: 'names', dtype: 'string', rowShape: [] }])
+    await writer.append('names', texts.slice(0, 7))
+    await writer.append('names', texts.slice(7))
+    await writer.finish()
+    const grown = await readNpz(path)
+    const whole = await NpzWriter.create(path, [])
+    whole.put('names', { dtype: 'string', shape: [texts.length], data: texts })
+    await whole.finish()
+    expect(grown).toEqual(await readNpz(path))
+    expect(grown.names!.data).toEqual(texts)
+    expect(await readdir(folder)).toEqual(['scores.npz'])
+  })
+
+  it('refuses numbers for texts, and texts for numbers', async () => {
+    const writer = await NpzWriter.create(path, [
+      { key: 'names', dtype: 'string', rowShape: [] },
+      { key: 'values', dtype: 'float32', rowShape: [] },
+    ])
+    expect((await failure(writer.append('names', new Float32Array(2)))).message).toContain('takes texts')
+    expect((await failure(writer.append('values', ['a']))).message).toContain('takes numbers')
+    await writer.abort()
+    expect(await readdir(folder)).toEqual([])
+  })
+
   it.each([{ compress: false }, { compress: true }])('what it writes comes back: %j', async (options) => {
     await writeScores(options)
     expect(await readNpz(path)).toEqual(SCORES)

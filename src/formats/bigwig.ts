@@ -13,7 +13,8 @@ import { BigWigWriter } from '../io/bigwig-write.js'
 import { OutputFile, writeText } from '../io/files.js'
 import { igvSession } from './igv-session.js'
 import { Quantiles } from './quantiles.js'
-import type { FileOptions, RowsWriter, SequenceRows, Site } from './rows.js'
+import type { FileOptions, RowsWriter, SequenceRows } from './rows.js'
+import { SiteList } from './site-list.js'
 
 /** What ChromBPNet prints beside its tracks. */
 const FRACTIONS = [0.001, 0.01, 0.5, 0.99, 0.999, 0.9995, 0.9999]
@@ -34,21 +35,17 @@ export interface Stretch {
  *
  * @param sites In any order; each at least touches its chromosome.
  */
-export function* stretches(sites: readonly Site[], sizes: ReadonlyMap<string, number>): Generator<Stretch> {
-  const ranks = new Map([...sizes.keys()].map((chrom, rank) => [chrom, rank]))
-  const order = Uint32Array.from(sites.keys()).sort((a, b) => {
-    const [one, other] = [sites[a]!, sites[b]!]
-    return ranks.get(one.chrom)! - ranks.get(other.chrom)! || one.start - other.start || a - b
-  })
+export function* stretches(sites: SiteList, sizes: ReadonlyMap<string, number>): Generator<Stretch> {
+  const order = sites.order(sizes.keys())
   let chrom: string | undefined
   let done = 0
   for (const [index, row] of order.entries()) {
-    const site = sites[row]!
+    const site = sites.at(row)!
     if (site.chrom !== chrom) {
       chrom = site.chrom
       done = 0
     }
-    const neighbour = sites[order[index + 1] ?? -1]
+    const neighbour = index + 1 < order.length ? sites.at(order[index + 1]!) : undefined
     const overlaps = neighbour?.chrom === chrom && neighbour.start < site.end
     const cut = overlaps ? Math.floor((site.summit + neighbour.summit) / 2) : site.end
     const from = Math.max(done, site.start)
@@ -63,7 +60,7 @@ export function* stretches(sites: readonly Site[], sizes: ReadonlyMap<string, nu
 export class BigWigRowsWriter implements RowsWriter {
   readonly paths: readonly string[]
   readonly needs = { hypothetical: false, sites: true }
-  readonly #sites: Site[] = []
+  readonly #sites = new SiteList()
   #length = 0
   #rows: OutputFile | undefined
   #writer: BigWigWriter | undefined
@@ -80,10 +77,10 @@ export class BigWigRowsWriter implements RowsWriter {
   async write({ projected, sites, length }: SequenceRows): Promise<void> {
     this.#rows ??= await OutputFile.create(`${this.path}.rows`)
     this.#length = length
-    for (const { chrom, start, end, summit } of sites!) {
-      if (!this.genome.sizes.has(chrom))
-        throw new DeepLiftError('INVALID_INPUT', `${this.path}: the genome has no chromosome ${chrom}.`)
-      this.#sites.push({ chrom, start, end, summit })
+    for (const site of sites!) {
+      if (!this.genome.sizes.has(site.chrom))
+        throw new DeepLiftError('INVALID_INPUT', `${this.path}: the genome has no chromosome ${site.chrom}.`)
+      this.#sites.push(site)
     }
     await this.#rows.append(new Uint8Array(projected.buffer, projected.byteOffset, projected.byteLength))
   }
@@ -122,7 +119,7 @@ export class BigWigRowsWriter implements RowsWriter {
 
   async #read(handle: FileHandle, { row, chrom, from, to }: Stretch) {
     const values = new Float32Array(to - from)
-    const first = row * this.#length + from - this.#sites[row]!.start
+    const first = row * this.#length + from - this.#sites.at(row)!.start
     const bytes = new Uint8Array(values.buffer)
     for (let done = 0; done < bytes.length; ) {
       const { bytesRead } = await handle.read(bytes, done, bytes.length - done, 4 * first + done)
@@ -147,7 +144,7 @@ export class BigWigRowsWriter implements RowsWriter {
 
   /** The first window of the input. */
   #locus(): string {
-    const [first] = this.#sites
+    const first = this.#sites.at(0)
     return first ? `${first.chrom}:${Math.max(0, first.start) + 1}-${first.end}` : 'all'
   }
 

@@ -69,14 +69,14 @@ async function readMembers(path: string, fd: number, keys: readonly string[] | u
   return { arrays: Object.fromEntries(arrays), available }
 }
 
-/** Arrays of an archive that are read side by side, some rows at a time. */
+/** Arrays of an archive that are read side by side, some rows at a time; the last rows tell if any were damaged. */
 export interface NpzRows {
   arrays: ReadonlyMap<string, NpyRows>
   close(): Promise<void>
 }
 
-/** @param keys Arrays that are opened if the archive has them. */
-export async function openNpzRows(path: string, keys: readonly string[]): Promise<NpzRows> {
+/** @param keys Arrays that are opened if the archive has them; all if omitted. */
+export async function openNpzRows(path: string, keys?: readonly string[]): Promise<NpzRows> {
   const handle = await openForReading(path)
   const readers: StreamReader[] = []
   const close = async () => {
@@ -89,9 +89,9 @@ export async function openNpzRows(path: string, keys: readonly string[]): Promis
     const arrays = new Map<string, NpyRows>()
     for await (const entry of zip.eachEntry()) {
       const key = entry.fileName.replace(/\.npy$/, '')
-      if (key === entry.fileName || !keys.includes(key)) continue
+      if (key === entry.fileName || (keys && !keys.includes(key))) continue
       const where = `${path}, member ${entry.fileName},`
-      const reader = new StreamReader(await zip.openReadStreamPromise(entry), entry.uncompressedSize, where)
+      const reader = new StreamReader(await zip.openReadStreamPromise(entry), entry, where)
       readers.push(reader)
       arrays.set(key, await openNpyRows(reader, where))
     }
@@ -106,28 +106,30 @@ async function readMember(zip: ZipFile, entry: Entry, path: string): Promise<Npy
   const where = `${path}, member ${entry.fileName},`
   if (entry.uncompressedSize > entry.compressedSize * MAX_DEFLATE_RATIO + MAX_DEFLATE_RATIO)
     throw malformed(where, `${entry.compressedSize} bytes claim to unpack to ${entry.uncompressedSize}`)
-  const reader = new StreamReader(await zip.openReadStreamPromise(entry), entry.uncompressedSize, where)
+  const reader = new StreamReader(await zip.openReadStreamPromise(entry), entry, where)
   try {
-    const array = await readNpyFrom(reader, where)
-    if (reader.checksum !== entry.crc32)
-      throw malformed(where, 'its checksum is wrong: the archive is damaged')
-    return array
+    return await readNpyFrom(reader, where)
   } finally {
     reader.close()
   }
 }
 
 class StreamReader implements ByteReader {
-  checksum = 0
+  #checksum = 0
+  #position = 0
   #rest: Uint8Array = new Uint8Array(0)
   readonly #chunks: AsyncIterator<Uint8Array>
 
   constructor(
     private readonly stream: Readable,
-    readonly size: number,
+    private readonly entry: Entry,
     private readonly where: string,
   ) {
     this.#chunks = stream[Symbol.asyncIterator]()
+  }
+
+  get size(): number {
+    return this.entry.uncompressedSize
   }
 
   async read(target: Uint8Array): Promise<void> {
@@ -140,10 +142,13 @@ class StreamReader implements ByteReader {
       }
       const piece = this.#rest.subarray(0, target.byteLength - done)
       target.set(piece, done)
-      this.checksum = crc32(piece, this.checksum)
+      this.#checksum = crc32(piece, this.#checksum)
       this.#rest = this.#rest.subarray(piece.byteLength)
       done += piece.byteLength
     }
+    this.#position += done
+    if (this.#position === this.size && this.#checksum !== this.entry.crc32)
+      throw malformed(this.where, 'its checksum is wrong: the archive is damaged')
   }
 
   close(): void {

@@ -10,11 +10,13 @@ import { pipeline } from 'node:stream/promises'
 import { DeepLiftError } from '../errors.js'
 import { cannotWrite, OutputFile } from './files.js'
 import type { NpyArray } from './npy-read.js'
+import { NpyTextWriter } from './npy-text-write.js'
 import { encodeNpy, type NpyChunk, type NpyRowDtype, NpyWriter } from './npy-write.js'
 
 export interface NpzRows {
   key: string
-  dtype: NpyRowDtype
+  /** Texts have no axes but that of rows. */
+  dtype: NpyRowDtype | 'string'
   /** Shape of one row: the shape in the archive is `[rows, ...rowShape]`. */
   rowShape: readonly number[]
 }
@@ -46,7 +48,7 @@ export class NpzWriter {
 
   private constructor(
     private readonly path: string,
-    private readonly rows: ReadonlyMap<string, NpyWriter>,
+    private readonly rows: ReadonlyMap<string, NpyWriter | NpyTextWriter>,
     private readonly archive: OutputFile,
     private readonly options: NpzOptions,
   ) {}
@@ -56,12 +58,14 @@ export class NpzWriter {
     // says so.
     import('yazl').catch(() => {})
     const archive = await OutputFile.create(path)
-    const writers = new Map<string, NpyWriter>()
+    const writers = new Map<string, NpyWriter | NpyTextWriter>()
     const writer = new NpzWriter(path, writers, archive, options)
     try {
       for (const [index, { key, dtype, rowShape }] of rows.entries()) {
         writer.#checkNew(key)
-        writers.set(key, await NpyWriter.create(`${path}.${index}`, dtype, rowShape))
+        const file = `${path}.${index}`
+        if (dtype === 'string') writers.set(key, await NpyTextWriter.create(file))
+        else writers.set(key, await NpyWriter.create(file, dtype, rowShape))
       }
     } catch (error) {
       await writer.abort()
@@ -84,14 +88,20 @@ export class NpzWriter {
   }
 
   /** Appends whole rows to one of the arrays named at creation. */
-  async append(key: string, chunk: NpyChunk): Promise<void> {
+  async append(key: string, chunk: NpyChunk | readonly string[]): Promise<void> {
     const writer = this.rows.get(key)
     if (!writer)
       throw new DeepLiftError('INVALID_OPTION', `${this.path} has no growing array ${JSON.stringify(key)}.`)
-    await writer.write(chunk)
+    const texts = Array.isArray(chunk)
+    if (texts !== writer instanceof NpyTextWriter)
+      throw new DeepLiftError(
+        'INVALID_INPUT',
+        `${this.path}: array ${JSON.stringify(key)} takes ${texts ? 'numbers' : 'texts'}.`,
+      )
+    await writer.write(chunk as never)
   }
 
-  /** Adds a small array that is known as a whole, such as names. It is kept in memory until `finish`. */
+  /** Adds a small array that is known as a whole. It is kept in memory until `finish`. */
   put(key: string, array: NpyArray): void {
     this.#checkNew(key)
     this.#whole.set(key, encodeNpy(array, `${this.path}, array ${key}`))

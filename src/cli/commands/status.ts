@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import { createReporter } from '../console.js'
-import { blockExists, blockPath, blockRange, readBlock } from '../jobs/block.js'
+import { blockExists, blockPath, blockRange, checkBlock } from '../jobs/block.js'
 import { type Manifest, readManifest } from '../jobs/manifest.js'
 
 /** Numbers of blocks that are shown; programs get all of them as JSON. */
@@ -57,7 +57,7 @@ async function look(folder: string, manifest: Manifest, verify: boolean) {
 }
 
 async function isSound(folder: string, manifest: Manifest, block: number): Promise<boolean> {
-  return await readBlock(folder, manifest, block).then(
+  return await checkBlock(folder, manifest, block).then(
     () => true,
     (error) => {
       if (error instanceof DeepLiftError && error.code === 'FILE_FORMAT') return false

@@ -10,8 +10,8 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepLiftError } from '../../errors.js'
 import { UNKNOWN_BASE } from '../../genomics/letters.js'
-import type { NpyArray } from '../../io/npy-read.js'
-import { readNpz } from '../../io/npz-read.js'
+import { elementCount } from '../../io/npy-header.js'
+import { openNpzRows } from '../../io/npz-read.js'
 import { NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import type { OutputName } from '../../options/score-options.js'
@@ -23,12 +23,12 @@ import type { Manifest } from './manifest.js'
 
 export const BLOCKS = 'blocks'
 
+const JOB = 'job'
+const CODES = 'codes'
 const PER_TARGET = ['output', 'referenceOutput', 'delta', 'completeness'] as const
 
-/** The scores of a batch without its records. */
-export type BlockScores = Omit<ScoreBatch<ScoredRecord>, 'records' | 'warnings'>
-
-export interface Block extends BlockScores {
+/** Some consecutive examples of a block. */
+export interface Block extends Omit<ScoreBatch<ScoredRecord>, 'records' | 'warnings'> {
   /** Base codes `[examples, length]`. */
   codes: Tensor<Uint8Array>
 }
@@ -42,9 +42,9 @@ export function blockRange({ blockSize, regions }: Manifest, block: number): { f
   return { first: block * blockSize, end: Math.min((block + 1) * blockSize, regions.kept) }
 }
 
-/** Gathers the batches of one block in memory, and writes them at once. */
+/** Writes one block, batch by batch. */
 export class BlockWriter {
-  readonly #arrays = new Map<string, NpyArray>()
+  #writer: NpzWriter | undefined
   readonly #rows: number
   #filled = 0
 
@@ -63,50 +63,48 @@ export class BlockWriter {
   }
 
   /** Takes the examples `[from, to)` of a batch. */
-  add(batch: ScoreBatch<ScoredRecord>, from: number, to: number): void {
-    for (const [key, tensor] of arraysOf(batch, this.manifest)) this.#add(key, tensor, from, to)
-    const { input, length } = this.manifest
-    const codes = this.#array('codes', 'uint8', [length], () => new Uint8Array(this.#rows * length))
-    for (let example = from; example < to; example++) {
-      const { data } = batch.records[example]!.inputs[input] as Tensor<Uint8Array>
-      codes.set(data, (this.#filled + example - from) * length)
+  async add(batch: ScoreBatch<ScoredRecord>, from: number, to: number): Promise<void> {
+    const arrays = [...arraysOf(batch, this.manifest), [CODES, this.#codesOf(batch)] as const]
+    this.#writer ??= await this.#create(arrays)
+    for (const [key, { data, shape }] of arrays) {
+      const row = data.length / shape[0]!
+      await this.#writer.append(key, data.subarray(from * row, to * row))
     }
     this.#filled += to - from
   }
 
-  #add(key: string, { data, shape }: Tensor<FloatArray>, from: number, to: number): void {
-    const rowShape = shape.slice(1)
-    const row = data.length / shape[0]!
-    const double = data instanceof Float64Array
-    const length = this.#rows * row
-    const all = this.#array(key, double ? 'float64' : 'float32', rowShape, () =>
-      double ? new Float64Array(length) : new Float32Array(length),
-    )
-    all.set(data.subarray(from * row, to * row), this.#filled * row)
+  #codesOf({ records }: ScoreBatch<ScoredRecord>): Tensor<Uint8Array> {
+    const { input, length } = this.manifest
+    const data = new Uint8Array(records.length * length)
+    for (const [example, { inputs }] of records.entries())
+      data.set((inputs[input] as Tensor<Uint8Array>).data, example * length)
+    return { data, shape: [records.length, length] }
   }
 
-  #array<T extends FloatArray | Uint8Array>(
-    key: string,
-    dtype: 'float32' | 'float64' | 'uint8',
-    rowShape: readonly number[],
-    create: () => T,
-  ): T {
-    const array = this.#arrays.get(key) ?? { dtype, shape: [this.#rows, ...rowShape], data: create() }
-    this.#arrays.set(key, array)
-    return array.data as T
+  async #create(arrays: readonly (readonly [string, Tensor<FloatArray | Uint8Array>])[]): Promise<NpzWriter> {
+    const rows = arrays.map(([key, { data, shape }]) => ({
+      key,
+      dtype: dtypeOf(data),
+      rowShape: shape.slice(1),
+    }))
+    const writer = await NpzWriter.create(blockPath(this.folder, this.block), rows)
+    writer.put(JOB, { dtype: 'string', shape: [1], data: [this.manifest.id] })
+    return writer
   }
 
   async finish(): Promise<void> {
-    const writer = await NpzWriter.create(blockPath(this.folder, this.block), [])
-    try {
-      writer.put('job', { dtype: 'string', shape: [1], data: [this.manifest.id] })
-      for (const [key, array] of this.#arrays) writer.put(key, array)
-      await writer.finish()
-    } catch (error) {
-      await writer.abort()
-      throw error
-    }
+    await this.#writer!.finish()
   }
+
+  /** Removes what was written. Safe to call at any time, any number of times. */
+  async abort(): Promise<void> {
+    await this.#writer?.abort()
+  }
+}
+
+function dtypeOf(data: FloatArray | Uint8Array): 'uint8' | 'float32' | 'float64' {
+  if (data instanceof Uint8Array) return 'uint8'
+  return data instanceof Float64Array ? 'float64' : 'float32'
 }
 
 function arraysOf(
@@ -130,24 +128,52 @@ export async function blockExists(folder: string, block: number): Promise<boolea
   )
 }
 
-/** @throws {DeepLiftError} FILE_FORMAT for a damaged block, and for one of another job; FILE_NOT_FOUND */
-export async function readBlock(folder: string, manifest: Manifest, block: number): Promise<Block> {
+/** Of the scores that are read together. */
+const BYTES_AT_ONCE = 1 << 20
+
+/**
+ * The examples of a block in order, some at a time; checksums are compared by the end.
+ *
+ * @throws {DeepLiftError} FILE_FORMAT for a damaged block, and for one of another job; FILE_NOT_FOUND
+ */
+export async function* readBlock(folder: string, manifest: Manifest, block: number): AsyncGenerator<Block> {
   const path = blockPath(folder, block)
-  const { job, codes, ...arrays } = await readNpz(path)
   const { first, end } = blockRange(manifest, block)
+  const { arrays, close } = await openNpzRows(path)
   const wrong = (problem: string) =>
     new DeepLiftError('FILE_FORMAT', `${path}: ${problem}.`, { details: { path } })
-  if ((job?.data as string[] | undefined)?.[0] !== manifest.id) throw wrong('it belongs to another job')
-  const odd = [codes, ...Object.values(arrays)].find((array) => array?.shape[0] !== end - first)
-  if (odd || PER_TARGET.some((key) => !arrays[key])) throw wrong(`it does not hold ${end - first} examples`)
+  try {
+    const [id] = ((await arrays.get(JOB)?.next(1)) ?? []) as string[]
+    if (id !== manifest.id) throw wrong('it belongs to another job')
+    const scores = [...arrays].filter(([key]) => key !== JOB)
+    if (
+      scores.some(([, { shape }]) => shape[0] !== end - first) ||
+      [CODES, ...PER_TARGET].some((key) => !arrays.has(key))
+    )
+      throw wrong(`it does not hold ${end - first} examples`)
+    const values = scores.reduce((sum, [, { shape }]) => sum + elementCount(shape.slice(1)), 0)
+    const step = Math.max(1, Math.floor(BYTES_AT_ONCE / (4 * values)))
+    for (let from = first; from < end; from += step) {
+      const rows = Math.min(step, end - from)
+      const tensors = new Map<string, Tensor<FloatArray>>()
+      for (const [key, { shape, next }] of scores)
+        tensors.set(key, { data: (await next(rows)) as FloatArray, shape: [rows, ...shape.slice(1)] })
+      yield blockOf(tensors, manifest, from)
+    }
+  } finally {
+    await close()
+  }
+}
+
+function blockOf(tensors: ReadonlyMap<string, Tensor<FloatArray>>, manifest: Manifest, first: number): Block {
   const named = (output: OutputName) =>
     Object.fromEntries(
       manifest.scored.flatMap((name, index) => {
-        const array = arrays[`${output}.${index}`]
-        return array ? [[name, array as Tensor<FloatArray>]] : []
+        const tensor = tensors.get(`${output}.${index}`)
+        return tensor ? [[name, tensor]] : []
       }),
     )
-  const perTarget = (key: string) => arrays[key] as Tensor<Float64Array>
+  const perTarget = (key: (typeof PER_TARGET)[number]) => tensors.get(key) as Tensor<Float64Array>
   const completeness = perTarget('completeness')
   return {
     first,
@@ -160,8 +186,18 @@ export async function readBlock(folder: string, manifest: Manifest, block: numbe
     delta: perTarget('delta'),
     completeness,
     worstCompleteness: worstOf(completeness.data),
-    codes: codes as Tensor<Uint8Array>,
+    codes: tensors.get(CODES) as unknown as Tensor<Uint8Array>,
   }
+}
+
+/**
+ * Reads a block to its end.
+ *
+ * @throws {DeepLiftError} as {@link readBlock}
+ */
+export async function checkBlock(folder: string, manifest: Manifest, block: number): Promise<void> {
+  const pieces = readBlock(folder, manifest, block)
+  while (!(await pieces.next()).done);
 }
 
 /** How many of the examples have an unknown base. */

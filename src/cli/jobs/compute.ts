@@ -10,7 +10,7 @@ import type { StreamOptions } from '../../options/score-options.js'
 import type { Progress } from '../../progress.js'
 import { type ExampleSettings, type Examples, openExamples } from '../records.js'
 import { withAdvice } from './advice.js'
-import { BlockWriter, blockExists, blockPath, blockRange, readBlock } from './block.js'
+import { BlockWriter, blockExists, blockPath, blockRange, checkBlock } from './block.js'
 import type { Manifest } from './manifest.js'
 import { jobRegions } from './region-list.js'
 
@@ -63,7 +63,7 @@ export async function computeBlocks(
 async function isSound({ folder, manifest, warn }: JobWork, block: number): Promise<boolean> {
   if (!(await blockExists(folder, block))) return false
   try {
-    await readBlock(folder, manifest, block)
+    await checkBlock(folder, manifest, block)
     return true
   } catch (error) {
     if (!(error instanceof DeepLiftError) || error.code !== 'FILE_FORMAT') throw error
@@ -109,7 +109,7 @@ async function computeRun(
       for (const warning of batch.warnings) work.warn(warning)
       for (let from = 0; from < batch.records.length; ) {
         const to = Math.min(batch.records.length, from + writer.room)
-        writer.add(batch, from, to)
+        await writer.add(batch, from, to)
         from = to
         if (writer.room > 0) continue
         await writer.finish()
@@ -119,6 +119,7 @@ async function computeRun(
       }
     }
   } finally {
+    await writer.abort()
     await examples.close()
   }
 }

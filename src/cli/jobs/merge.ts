@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { aborted } from '../../caller.js'
 import { DeepLiftError } from '../../errors.js'
+import type { Region } from '../../genomics/region.js'
 import { worstOf } from '../../progress.js'
 import { writeJson } from '../parameters.js'
 import { prefixOf } from '../results.js'
@@ -94,26 +95,33 @@ async function copyBlocks(
   try {
     for (let block = 0; block < manifest.blocks; block++) {
       if (signal.aborted) throw aborted(`Merging ${folder}`, signal)
-      const { codes, ...scores } = await readBlock(folder, manifest, block)
-      const records: ScoredRecord[] = []
-      for (let example = 0; example < codes.shape[0]!; example++) {
-        const { value: region, done } = await regions.next()
-        if (done) throw new DeepLiftError('FILE_FORMAT', `${folder}: the list of regions is cut off.`)
-        const data = codesOf(codes, example)
-        records.push({
-          name: region.name,
-          region,
-          inputs: { [manifest.input]: { data, shape: [data.length] } },
-        })
+      for await (const piece of readBlock(folder, manifest, block)) {
+        const { codes, ...scores } = piece
+        await sinks.write({ ...scores, records: await recordsOf(codes, regions, manifest), warnings: [] })
+        worstCompleteness = worstOf(scores.completeness.data, worstCompleteness)
+        unknown += countUnknown(codes)
       }
-      await sinks.write({ ...scores, records, warnings: [] })
-      worstCompleteness = worstOf(scores.completeness.data, worstCompleteness)
-      unknown += countUnknown(codes)
     }
   } finally {
     await regions.return(undefined)
   }
   return { worstCompleteness, unknown }
+}
+
+/** The next regions with their base codes. */
+async function recordsOf(
+  codes: Block['codes'],
+  regions: AsyncIterator<Region>,
+  { input }: Manifest,
+): Promise<ScoredRecord[]> {
+  const records: ScoredRecord[] = []
+  for (let example = 0; example < codes.shape[0]!; example++) {
+    const { value: region, done } = await regions.next()
+    if (done) throw new DeepLiftError('FILE_FORMAT', 'The list of regions of the job is cut off.')
+    const data = codesOf(codes, example)
+    records.push({ name: region.name, region, inputs: { [input]: { data, shape: [data.length] } } })
+  }
+  return records
 }
 
 function codesOf({ data, shape }: Block['codes'], example: number): Uint8Array {

@@ -5,7 +5,7 @@
  */
 
 import { checkHalves } from '../../formats/halves.js'
-import { NpzWriter } from '../../io/npz-write.js'
+import { type NpzRows, NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import type { OutputName } from '../../options/score-options.js'
 import type { ScoreBatch } from '../../stream.js'
@@ -13,6 +13,8 @@ import type { Tensor } from '../../tensor.js'
 import type { ScoredRecord, Sink, SinkContext } from './sink.js'
 
 type Values = FloatArray | Uint8Array
+
+const NAMES = 'names'
 
 const KEYS: Record<OutputName, string> = {
   contributions: 'contributions',
@@ -53,7 +55,7 @@ function sequencesOf({ contributions, records }: ScoreBatch<ScoredRecord>): Tens
 export class NpzSink implements Sink {
   readonly paths: readonly string[]
   #writer: NpzWriter | undefined
-  readonly #names: string[] = []
+  #named = false
 
   constructor(private readonly context: SinkContext) {
     this.paths = [context.out]
@@ -61,21 +63,28 @@ export class NpzSink implements Sink {
 
   async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
     const arrays = arraysOf(batch, this.context.several)
-    // Shapes are known from the first batch on.
-    this.#writer ??= await NpzWriter.create(
-      this.context.out,
-      [...arrays].map(([key, { data, shape }]) => ({
-        key,
-        dtype: this.#dtypeOf(data),
-        rowShape: shape.slice(1),
-      })),
-      { compress: this.context.compress ?? false },
-    )
+    // Shapes are known from the first batch on, and whether examples have names.
+    this.#writer ??= await this.#create(arrays, batch.records[0]?.name !== undefined)
     for (const [key, { data }] of arrays) {
       if (this.#dtypeOf(data) === 'float16') checkHalves(data as FloatArray, this.context.out)
       await this.#writer.append(key, data)
     }
-    for (const { name } of batch.records) if (name !== undefined) this.#names.push(name)
+    if (this.#named)
+      await this.#writer.append(
+        NAMES,
+        batch.records.map(({ name = '' }) => name),
+      )
+  }
+
+  async #create(arrays: ReadonlyMap<string, Tensor<Values>>, named: boolean): Promise<NpzWriter> {
+    this.#named = named
+    const rows: NpzRows[] = [...arrays].map(([key, { data, shape }]) => ({
+      key,
+      dtype: this.#dtypeOf(data),
+      rowShape: shape.slice(1),
+    }))
+    if (named) rows.push({ key: NAMES, dtype: 'string', rowShape: [] })
+    return await NpzWriter.create(this.context.out, rows, { compress: this.context.compress ?? false })
   }
 
   /** Scores shrink to half precision on request; outputs, and scores in double precision, keep theirs. */
@@ -88,8 +97,6 @@ export class NpzSink implements Sink {
   async finish(): Promise<void> {
     const { provenance } = this.context
     this.#writer!.put('provenance', { dtype: 'string', shape: [], data: [provenance] })
-    if (this.#names.length > 0)
-      this.#writer!.put('names', { dtype: 'string', shape: [this.#names.length], data: this.#names })
     await this.#writer!.finish()
   }
 
