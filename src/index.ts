@@ -46,7 +46,8 @@ export type { InputInfo, OpenShape, TensorInfo } from './options/tensor-info.js'
 export type { Variants } from './options/variants.js'
 export { contributionLogo, type LogoOptions } from './output/logo.js'
 export type { BufferInfo, PassWork, PlanDescription, PlanStep, TotalWork } from './plan.js'
-export type { Progress } from './progress.js'
+export type { PredictBatch, Predictions, PredictOptions, PredictStreamOptions } from './predict.js'
+export type { Progress, RunProgress } from './progress.js'
 export type { SequenceInput, StreamRecord, TensorRecord } from './records.js'
 export {
   type DinucleotideShuffle,

@@ -18,14 +18,18 @@ export interface JobInput {
   reference: ResolvedReference
 }
 
-export interface Job {
-  plan: NativePlan
-  description: PlanDescription
+/** What cuts examples into native batches. */
+export interface Batching {
   inputs: JobInput[]
-  shape: ResultShape
   precision: Precision
   /** Examples per native call. */
   batchSize: number
+}
+
+export interface Job extends Batching {
+  plan: NativePlan
+  description: PlanDescription
+  shape: ResultShape
 }
 
 /** An input as it was given: its layout, and whether it came as base codes. */
@@ -40,10 +44,10 @@ export interface GivenInput {
  * Bytes that go into or come out of one native call: they are copied while JavaScript waits, which this keeps
  * near one millisecond.
  */
-const BYTES_PER_CALL = 2e6
+export const BYTES_PER_CALL = 2e6
 
 /** Arithmetic of one native call, so that progress and cancellation are felt within a fraction of a second. */
-const FLOPS_PER_CALL = 5e9
+export const FLOPS_PER_CALL = 5e9
 
 interface JobSettings {
   /** Undefined where it is not known in advance. */

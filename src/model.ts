@@ -10,7 +10,7 @@ import { type Inputs, matchInputs, matchShapes } from './inputs.js'
 import { createJob, type GivenInput, type Job } from './job.js'
 import { createNativeModel, type NativeInspection, type NativeModel, type NativeResult } from './native.js'
 import { readOnnx } from './onnx/read.js'
-import { checkKeys, checkWholeNumber, didYouMean, show } from './options/check.js'
+import { checkKeys, checkWholeNumber, didYouMean } from './options/check.js'
 import { parseMemory } from './options/memory.js'
 import {
   checkOptionKeys,
@@ -26,10 +26,24 @@ import {
 import { type InputInfo, type TensorInfo, toInputInfo, toTensorInfo } from './options/tensor-info.js'
 import { type Compute, computeBatches } from './pipeline.js'
 import { PlanCache, type PlanDescription } from './plan.js'
+import {
+  collectPredictions,
+  createPredictJob,
+  type PredictBatch,
+  type Predictions,
+  type PredictJob,
+  type PredictOptions,
+  PredictorCache,
+  type PredictStreamOptions,
+  type ResolvedPredict,
+  resolvePredict,
+  streamPredictions,
+} from './predict.js'
 import { ProgressMeter } from './progress.js'
 import type { StreamRecord } from './records.js'
 import type { Scores } from './scores.js'
 import {
+  checkRecordSource,
   computeRecords,
   isRecordSource,
   type RecordJob,
@@ -71,6 +85,7 @@ export class DeepLift {
   readonly outputs: readonly TensorInfo[]
   readonly info: ModelInfo
   readonly #plans: PlanCache
+  readonly #predictors: PredictorCache
   readonly #threads: number
   readonly #memory: number
 
@@ -80,6 +95,7 @@ export class DeepLift {
     this.outputs = outputs.map(toTensorInfo)
     this.info = info
     this.#plans = new PlanCache(native)
+    this.#predictors = new PredictorCache(native)
     this.#threads = threads
     this.#memory = memory
   }
@@ -153,11 +169,7 @@ export class DeepLift {
   ): AsyncGenerator<ScoreBatch<R>> {
     const caller = callerOf(this.stream)
     try {
-      if (!isRecordSource(records))
-        throw new DeepLiftError(
-          'INVALID_INPUT',
-          `stream: expected an iterable of records, such as readFasta(path); found ${show(records)}.`,
-        )
+      checkRecordSource(records, 'stream')
       checkOptionKeys(options, 'stream')
       const run = resolveRun(options)
       const choices = resolveChoices(options, this.outputs)
@@ -195,6 +207,56 @@ export class DeepLift {
     } catch (error) {
       throw blame(error, caller)
     }
+  }
+
+  /**
+   * The outputs of the model for the examples of the input tensors: the forward pass alone, which also computes models
+   * that cannot be explained. Numbers do not depend on batches, threads, or other examples.
+   *
+   * @throws {DeepLiftError} INVALID_INPUT, INVALID_SEQUENCE, INVALID_OPTION, UNSUPPORTED_OP, ABORTED
+   */
+  async predict(inputs: Inputs, options: PredictOptions = {}): Promise<Predictions> {
+    const caller = callerOf(this.predict)
+    try {
+      const choices = resolvePredict(options, this.outputs, 'predict')
+      const { given, tensors, examples } = matchInputs(inputs, this.inputs, choices.channelAxis)
+      const job = await this.#predictJob(choices, given)
+      const data = tensors.map((tensor) => tensor.data)
+      const batches = tensorBatches(job.inputs, data, examples, { ...job, first: 0 })
+      return await collectPredictions(job, batches, examples, choices)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  /**
+   * The outputs for records as they come, in order, as `stream` scores them.
+   *
+   * @throws {DeepLiftError} INVALID_OPTION by the call itself; INVALID_INPUT, INVALID_SEQUENCE, UNSUPPORTED_OP and
+   *   ABORTED while iterating; errors of `records` as they are
+   */
+  predictStream<R extends StreamRecord>(
+    records: RecordSource<R>,
+    options: PredictStreamOptions = {},
+  ): AsyncGenerator<PredictBatch<R>> {
+    const caller = callerOf(this.predictStream)
+    try {
+      checkRecordSource(records, 'predictStream')
+      const choices = resolvePredict(options, this.outputs, 'predictStream')
+      const { channelAxis, signal } = choices
+      const createJob = (given: GivenInput[]) => this.#predictJob(choices, given)
+      const job = { source: records, expected: this.inputs, channelAxis, first: 0, signal, createJob }
+      return streamPredictions(job, choices, caller)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  #predictJob(choices: ResolvedPredict, given: GivenInput[]): Promise<PredictJob> {
+    return createPredictJob(this.#predictors, choices, given, {
+      memory: this.#memory,
+      threads: this.#threads,
+    })
   }
 
   async #tensorJob(inputs: Inputs, choices: ResolvedChoices, run: ResolvedRun, trace: boolean) {

@@ -23,6 +23,16 @@ export interface NativeModel {
   inspect(): string
   /** @param shared Per input, the reference tensors `[R, …]` of kind `shared`. */
   plan(options: string, shared: (FloatArray | undefined)[]): Promise<NativePlan>
+  /** @param options JSON of {@link NativePredictOptions}. */
+  predictor(options: string): Promise<NativePredictor>
+}
+
+/** A plan of a forward pass. */
+export interface NativePredictor {
+  /** JSON of {@link NativePredictorDescription}. */
+  describe(): string
+  /** Every output, examples × size of one example. Batches in flight share the threads, as those of `score`. */
+  predict(batch: NativeBatch, cancel: CancelToken): Promise<FloatArray[]>
 }
 
 export interface NativePlan {
@@ -95,6 +105,22 @@ export interface PlanOptions {
   outputs: { contributions: boolean; hypothetical: boolean; multipliers: boolean; perReference: boolean }
   /** Bytes per thread. */
   memory: number
+}
+
+export interface NativePredictOptions extends Pick<PlanOptions, 'inputs' | 'channelAxis' | 'precision'> {
+  outputs: string[]
+  /** Bytes per thread. */
+  memory: number
+}
+
+export interface NativePredictorDescription {
+  /** In the order asked for; shapes are those of one example. */
+  outputs: { name: string; shape: number[] }[]
+  /** Of one example, counted densely. */
+  flopsPerPass: number
+  memoryPerThread: number
+  isa: string
+  warnings: string[]
 }
 
 /** Over the flattened tensor of one example; or per axis: a position, null for the sum over all, or over a range. */

@@ -21,11 +21,12 @@ export interface Computed<B, T> {
   result: T
 }
 
-/** Ends by itself, on an error, on an abort or when its consumer leaves; nothing is in flight afterwards. */
+/** `what` is done, for messages. Ends by itself, on an error, on an abort or when its consumer leaves; nothing is in flight afterwards. */
 export async function* computeBatches<B extends { native: NativeBatch }, T>(
   compute: Compute<T>,
   batches: Iterable<B> | AsyncIterable<B>,
   signal: AbortSignal | undefined,
+  what = 'Scoring',
 ): AsyncGenerator<Computed<B, T>> {
   const cancel = createCancelToken()
   const flights = new Flights<B, T>(compute, iteratorOf(batches), cancel)
@@ -36,7 +37,7 @@ export async function* computeBatches<B extends { native: NativeBatch }, T>(
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     for (;;) {
-      if (signal?.aborted) throw aborted('Scoring', signal)
+      if (signal?.aborted) throw aborted(what, signal)
       flights.fill()
       const landed = flights.take()
       if (landed) yield landed
@@ -45,7 +46,7 @@ export async function* computeBatches<B extends { native: NativeBatch }, T>(
     }
   } catch (error) {
     // A cancelled job may report its end before this loop has seen the signal.
-    throw signal?.aborted ? aborted('Scoring', signal) : error
+    throw signal?.aborted ? aborted(what, signal) : error
   } finally {
     signal?.removeEventListener('abort', onAbort)
     await flights.end()

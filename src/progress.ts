@@ -1,6 +1,6 @@
 /** How far a job is, and when it will be done. */
 
-export interface Progress {
+export interface RunProgress {
   /** Examples finished. */
   done: number
   /** Examples in all; undefined for streams of unknown length. */
@@ -8,6 +8,10 @@ export interface Progress {
   perSecond: number
   /** Seconds left at the rate so far; undefined where the total is. */
   etaSeconds: number | undefined
+}
+
+/** Of scores. */
+export interface Progress extends RunProgress {
   /** Largest completeness residual so far. */
   worstCompleteness: number
 }
@@ -26,7 +30,8 @@ export class ProgressMeter {
     return this.#worst
   }
 
-  add(examples: number, completeness: Float64Array): void {
+  /** Counts examples that are done, with the residuals of their scores if they were scored. */
+  add(examples: number, completeness: Float64Array = new Float64Array()): void {
     this.#done += examples
     this.#worst = worstOf(completeness, this.#worst)
     if (!this.report) return

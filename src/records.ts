@@ -3,7 +3,7 @@
 import { inputValues, referenceValues } from './batches.js'
 import { DeepLiftError } from './errors.js'
 import { byteRank, checkNames, matchExample } from './inputs.js'
-import type { GivenInput, Job, JobInput } from './job.js'
+import type { Batching, GivenInput, JobInput } from './job.js'
 import type { NativeBatch } from './native.js'
 import { show } from './options/check.js'
 import { LETTERS } from './options/layout.js'
@@ -101,7 +101,7 @@ export function layoutsOf(
  * @param first The record already taken from `source`, to learn the layouts from.
  */
 export async function* recordBatches<R extends StreamRecord>(
-  job: Job,
+  job: Batching,
   expected: readonly InputInfo[],
   first: R,
   source: Iterator<R> | AsyncIterator<R>,
@@ -165,7 +165,7 @@ function checkedRow(
 }
 
 function gather(
-  job: Job,
+  job: Batching,
   records: readonly StreamRecord[],
   rows: readonly Tensor[][],
   first: number,

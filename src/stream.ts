@@ -2,8 +2,9 @@
 
 import { aborted, blame } from './caller.js'
 import { DeepLiftError } from './errors.js'
-import type { GivenInput, Job } from './job.js'
+import type { Batching, GivenInput, Job } from './job.js'
 import type { NativeResult } from './native.js'
+import { show } from './options/check.js'
 import type { PlanChoices, ResolvedRun } from './options/score-options.js'
 import type { InputInfo } from './options/tensor-info.js'
 import { type Compute, type Computed, computeBatches } from './pipeline.js'
@@ -27,15 +28,23 @@ export function isRecordSource(value: unknown): value is RecordSource<never> {
   )
 }
 
+export function checkRecordSource(value: unknown, where: string): void {
+  if (!isRecordSource(value))
+    throw new DeepLiftError(
+      'INVALID_INPUT',
+      `${where}: expected an iterable of records, such as readFasta(path); found ${show(value)}.`,
+    )
+}
+
 /** What a stream of records is turned into batches by. */
-export interface RecordJob<R extends StreamRecord> {
+export interface RecordJob<R extends StreamRecord, J extends Batching = Job> {
   source: RecordSource<R>
   /** Inputs of the model. */
   expected: readonly InputInfo[]
   channelAxis: PlanChoices['channelAxis']
   first: number
   signal: AbortSignal | undefined
-  createJob: (given: GivenInput[]) => Promise<Job>
+  createJob: (given: GivenInput[]) => Promise<J>
 }
 
 export async function* streamScores<R extends StreamRecord>(
@@ -59,19 +68,20 @@ export async function* streamScores<R extends StreamRecord>(
 }
 
 /** Batches of the records through native code, under a job whose shapes the first record tells. */
-export async function* computeRecords<R extends StreamRecord, T>(
-  { source, expected, channelAxis, first, signal, createJob }: RecordJob<R>,
-  compute: (job: Job) => Compute<T>,
-): AsyncGenerator<Computed<RecordBatch<R>, T> & { job: Job }> {
-  if (signal?.aborted) throw aborted('Scoring', signal)
+export async function* computeRecords<R extends StreamRecord, T, J extends Batching>(
+  { source, expected, channelAxis, first, signal, createJob }: RecordJob<R, J>,
+  compute: (job: J) => Compute<T>,
+  what = 'Scoring',
+): AsyncGenerator<Computed<RecordBatch<R>, T> & { job: J }> {
+  if (signal?.aborted) throw aborted(what, signal)
   const records = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
-  const head = await beforeAbort(Promise.resolve(records.next()), signal, records)
+  const head = await beforeAbort(Promise.resolve(records.next()), signal, records, what)
   if (head.done) return
   const job = await orReturn(records, async () => {
     return await createJob(layoutsOf(head.value, expected, channelAxis))
   })
   const batches = recordBatches(job, expected, head.value, records, first)
-  for await (const computed of computeBatches(compute(job), batches, signal)) yield { ...computed, job }
+  for await (const computed of computeBatches(compute(job), batches, signal, what)) yield { ...computed, job }
 }
 
 /** The first record, unless the signal comes before it. */
@@ -79,11 +89,12 @@ async function beforeAbort<R>(
   next: Promise<IteratorResult<R>>,
   signal: AbortSignal | undefined,
   records: Iterator<R> | AsyncIterator<R>,
+  what: string,
 ): Promise<IteratorResult<R>> {
   if (!signal) return await next
   let onAbort: (() => void) | undefined
   const abort = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted('Scoring', signal))
+    onAbort = () => reject(aborted(what, signal))
     signal.addEventListener('abort', onAbort, { once: true })
   })
   try {

@@ -75,6 +75,7 @@ describe.skipIf(paths.length === 0)('zoo', () => {
     async (file, path) => {
       const { model, inputs } = await loaded(path)
       const stored = await storedArrays(path)
+      const predicted = await model.predict(inputs)
       for (const { name: output } of model.outputs) {
         const { data } = stored[output]!
         const size = data.length / inputs[model.inputs[0]!.name]!.shape[0]!
@@ -83,6 +84,9 @@ describe.skipIf(paths.length === 0)('zoo', () => {
         const error = largestDifference(scores.output.data, data) / largest(data)
         worst.note('forward', error, AGREEMENT, `${file} ${output}`)
         expect(error, output).toBeLessThanOrEqual(AGREEMENT)
+        const alone = largestDifference(predicted[output]!.data, data) / largest(data)
+        worst.note('forward alone', alone, AGREEMENT, `${file} ${output}`)
+        expect(alone, output).toBeLessThanOrEqual(AGREEMENT)
       }
     },
   )

@@ -129,7 +129,7 @@ fn step<T: Precision>(plan: &Plan<T>, s: &Step<T>, cost: &StepCost) -> Value {
     })
 }
 
-fn flops<T: Precision>(s: &Step<T>) -> f64 {
+pub(crate) fn flops<T: Precision>(s: &Step<T>) -> f64 {
     match &s.kind {
         Kind::Linear(l, _) => l.flops(),
         Kind::ClosedForm(c) => c.flops(),

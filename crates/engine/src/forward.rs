@@ -80,18 +80,22 @@ impl<T: Real> Tape<T> {
         let step = &plan.steps[i];
         let len = &plan.tensors.len;
         let (x, z, y) = (step.inputs[0], step.output, plan.steps[i + step.fused_behind()].output);
-        let mut pre = std::mem::take(&mut self.buffers[Self::slot(plan, z)]);
+        // The pre-activation is kept for records only.
+        let kept = plan.layout.tape.slot[z];
+        let mut pre = kept.map(|slot| std::mem::take(&mut self.buffers[slot]));
         let mut out = std::mem::take(&mut self.buffers[Self::slot(plan, y)]);
         for l in 0..lanes {
             let epilogue = Epilogue::Relu {
                 out: lane_mut(&mut out, len[y], l),
-                pre: Some(lane_mut(&mut pre, len[z], l)),
+                pre: pre.as_mut().map(|pre| lane_mut(pre, len[z], l)),
                 base: step.base.map(|b| lane(&self.buffers[Self::slot(plan, b)], len[b], l)),
             };
             let input = lane(&self.buffers[Self::slot(plan, x)], len[x], l);
             layer(step, input, self.letters.codes(x, l), epilogue, scratch);
         }
-        self.buffers[Self::slot(plan, z)] = pre;
+        if let (Some(slot), Some(pre)) = (kept, pre) {
+            self.buffers[slot] = pre;
+        }
         self.buffers[Self::slot(plan, y)] = out;
     }
 }

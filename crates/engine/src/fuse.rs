@@ -11,13 +11,24 @@ use crate::plan::{Kind, Step, Tensors};
 
 /// Fuses steps. Nothing may be hidden that others look at: `shown`.
 pub fn fuse<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, shown: &[usize], near: NearZero) {
-    forwards(steps, tensors, shown, near);
+    forwards(steps, tensors, shown, near, |step| step.attributed);
     backwards(steps, tensors, shown);
 }
 
+/// Fuses the steps of a plan without multipliers.
+pub fn fuse_forward<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, shown: &[usize]) {
+    forwards(steps, tensors, shown, NearZero::Accurate, |_| true);
+}
+
 /// Moves each ReLU that is the only reader of a fusable layer right behind it, and the sum that is the only reader of
-/// the ReLU behind that.
-fn forwards<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, shown: &[usize], near: NearZero) {
+/// the ReLU behind that; layers of which `may` is true.
+fn forwards<T: Real>(
+    steps: &mut Vec<Step<T>>,
+    tensors: &Tensors,
+    shown: &[usize],
+    near: NearZero,
+    may: fn(&Step<T>) -> bool,
+) {
     let readers = tensors.readers(steps);
     let whole = |t: usize| !shown.contains(&t) && !tensors.parts[t] && !tensors.split[t];
     let mut behind: Vec<Vec<usize>> = vec![vec![]; steps.len()];
@@ -25,8 +36,7 @@ fn forwards<T: Real>(steps: &mut Vec<Step<T>>, tensors: &Tensors, shown: &[usize
     for (i, step) in steps.iter().enumerate() {
         born[step.output] = Some(i);
         let fusable = matches!(&step.kind, Kind::Linear(l, _) if l.fused().is_some());
-        let ([r], true) = (&readers[step.output][..], fusable && step.attributed && whole(step.output))
-        else {
+        let ([r], true) = (&readers[step.output][..], fusable && may(step) && whole(step.output)) else {
             continue;
         };
         let relu = &steps[*r];

@@ -7,6 +7,7 @@
 //! * [`backward`] carries multipliers from the targets to what is scored through those records.
 //! * [`tile`] does this for a few examples at a time, `finish` turns multipliers into [`score::Scores`], [`pool`] feeds
 //!   threads; [`trace`] looks for the steps that lose completeness.
+//! * [`predict`] runs examples forwards only, and gives the outputs.
 //!
 //! A *lane* is one example or one pair. No step mixes lanes, so a score never depends on what else is computed.
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ pub mod options;
 pub mod pairs;
 pub mod plan;
 pub mod pool;
+pub mod predict;
 mod prepare;
 mod profile;
 mod record;

@@ -74,7 +74,8 @@ pub fn layout<T: Real>(c: &Compiled<T>, targets: &[usize], trace: bool) -> Layou
         let (inner, last) = (&steps[i..i + step.fused_behind()], &steps[i + step.fused_behind()]);
         written[last.output] = i;
         for inner in inner {
-            hidden[inner.output] = if inner.relu_fused { Hidden::OnReferences } else { Hidden::Everywhere };
+            let recorded = inner.relu_fused && inner.attributed;
+            hidden[inner.output] = if recorded { Hidden::OnReferences } else { Hidden::Everywhere };
         }
     }
     let last_read = |t: usize| readers[t].last().copied().unwrap_or(0);

@@ -1,4 +1,5 @@
 //! What a caller asks for, as it crosses the language boundary.
+use deeplift_rules::RuleName;
 use deeplift_simd::amx::Products;
 use serde::Deserialize;
 
@@ -52,6 +53,51 @@ pub struct PlanOptions {
     pub references: Vec<References>,
     /// What is returned.
     pub outputs: Outputs,
+    /// Bytes that one thread may use for activations.
+    pub memory: f64,
+}
+
+impl From<PredictOptions> for PlanOptions {
+    /// A plan in which all inputs are held fixed, so that nothing is explained.
+    fn from(options: PredictOptions) -> Self {
+        let target = |tensor: String| Target { tensor, ..Target::default() };
+        PlanOptions {
+            references: vec![References::Itself; options.inputs.len()],
+            targets: options.outputs.into_iter().map(target).collect(),
+            inputs: options.inputs,
+            channel_axis: options.channel_axis,
+            precision: options.precision,
+            memory: options.memory,
+            peel: false,
+            layers: vec![],
+            rule: RuleName::Rescale.name().into(),
+            steps: None,
+            variants: Variants::default(),
+            reverse_complement: None,
+            mean_normalised: false,
+            trace: false,
+            timed: false,
+            overrides: vec![],
+            multiply_by: MultiplyBy::Difference,
+            outputs: Outputs::default(),
+        }
+    }
+}
+
+/// Everything that fixes what is predicted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PredictOptions {
+    /// Shape per example of every model input, in the model's order.
+    pub inputs: Vec<InputOptions>,
+    /// As in [`PlanOptions`].
+    #[serde(default)]
+    pub channel_axis: Vec<Option<usize>>,
+    /// Tensors whose values are wanted, each once.
+    pub outputs: Vec<String>,
+    /// Arithmetic.
+    #[serde(default)]
+    pub precision: Precision,
     /// Bytes that one thread may use for activations.
     pub memory: f64,
 }

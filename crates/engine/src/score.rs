@@ -156,9 +156,14 @@ impl<T: Precision> Program<T> {
                 _ => None,
             });
         }
+        Ok(Self::sharing(plan, own))
+    }
+
+    /// A plan with shared references that are known to fit.
+    pub(crate) fn sharing(plan: Plan<T>, shared: Vec<Option<Vec<T>>>) -> Self {
         let (constant, tapes, pairs) = (OnceLock::new(), Mutex::default(), Mutex::default());
         let clock = Mutex::new(Clock::new(plan.steps.len(), plan.options.timed));
-        Ok(Program { plan, shared: own, constant, tapes, pairs, clock })
+        Program { plan, shared, constant, tapes, pairs, clock }
     }
 
     /// Seconds per example or pair of every step since the last call, by pass; `null` unless the plan is timed.

@@ -235,6 +235,8 @@ pub trait Linear<T: Real>: Send + Sync {
     fn narrow(&mut self, _out: &Range<usize>, _input: &Range<usize>) -> bool {
         false
     }
+    /// Tells that multipliers will not be asked for; what only they need may be dropped.
+    fn forward_only(&mut self) {}
     /// Whether the output is the plain sum of inputs as long as itself, so that their multipliers are its own.
     fn is_plain_sum(&self) -> bool {
         false

@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "documented where JavaScript sees it, in src/native.ts")]
 
 mod model;
+mod predict;
 mod results;
 mod wire;
 

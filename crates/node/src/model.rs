@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use deeplift_engine::describe::describe;
-use deeplift_engine::options::{PlanOptions, Precision};
+use deeplift_engine::options::{PlanOptions, Precision, PredictOptions};
 use deeplift_engine::pool::Pool;
+use deeplift_engine::predict::Predictor;
 use deeplift_engine::score::{Batch, Program, Values};
 use deeplift_engine::tile::{Done, ScoreJob};
 use deeplift_engine::trace::{trace, StepResidual};
@@ -15,6 +16,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use serde_json::json;
 
+use crate::predict::{AnyPredictor, NativePredictor};
 use crate::results::Results;
 use crate::wire::{self, get};
 use crate::{misuse, thrown};
@@ -44,7 +46,7 @@ pub struct NativePlan {
 #[napi]
 #[derive(Default)]
 pub struct CancelToken {
-    cancelled: Arc<AtomicBool>,
+    pub(crate) cancelled: Arc<AtomicBool>,
 }
 
 #[napi]
@@ -114,6 +116,21 @@ impl NativeModel {
         };
         on_thread(env, "plan", make, move |program| NativePlan { program, pool })
     }
+
+    /// Plans a forward pass, on a thread of its own.
+    #[napi(ts_return_type = "Promise<NativePredictor>")]
+    pub fn predictor<'e>(&self, env: &'e Env, options: String) -> Result<Object<'e>> {
+        let options: PredictOptions =
+            serde_json::from_str(&options).map_err(|e| misuse(format!("predict options: {e}")))?;
+        let (model, pool) = (self.model.clone(), self.pool.clone());
+        let make = move || {
+            Ok(match options.precision {
+                Precision::Float64 => AnyPredictor::F64(Arc::new(Predictor::new(&model, options)?)),
+                _ => AnyPredictor::F32(Arc::new(Predictor::new(&model, options)?)),
+            })
+        };
+        on_thread(env, "plan", make, move |predictor| NativePredictor { predictor, pool })
+    }
 }
 
 /// Runs work on a thread of its own and settles a promise with what `finish` makes of its result.
@@ -141,7 +158,7 @@ fn on_thread<'e, W: Send + 'static, R: ToNapiValue + 'static>(
 }
 
 /// Makes a JavaScript value on the JavaScript thread.
-type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;
+pub(crate) type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;
 
 #[napi]
 impl NativePlan {
@@ -217,7 +234,7 @@ impl NativePlan {
     }
 }
 
-fn read_batch(o: &Object) -> Result<Batch> {
+pub(crate) fn read_batch(o: &Object) -> Result<Batch> {
     let inputs: Vec<TypedArray> = get(o, "inputs")?;
     let references: Vec<Option<TypedArray>> = get(o, "references")?;
     Ok(Batch {

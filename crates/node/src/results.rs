@@ -56,3 +56,33 @@ impl ToNapiValue for Results {
         unsafe { ToNapiValue::to_napi_value(raw, object) }
     }
 }
+
+/// Every output of one batch, `[example][element]`, in the plan's precision.
+pub enum Outputs {
+    F32(Vec<Vec<f32>>),
+    F64(Vec<Vec<f64>>),
+}
+
+impl Outputs {
+    fn array<'e>(&self, env: &'e Env) -> Result<Array<'e>> {
+        match self {
+            Outputs::F32(all) => {
+                let each = |v: &Vec<f32>| Float32ArraySlice::copy_from(env, v);
+                Array::from_vec(env, all.iter().map(each).collect::<Result<_>>()?)
+            }
+            Outputs::F64(all) => {
+                let each = |v: &Vec<f64>| Float64ArraySlice::copy_from(env, v);
+                Array::from_vec(env, all.iter().map(each).collect::<Result<_>>()?)
+            }
+        }
+    }
+}
+
+impl ToNapiValue for Outputs {
+    unsafe fn to_napi_value(raw: sys::napi_env, value: Self) -> Result<sys::napi_value> {
+        let env = Env::from_raw(raw);
+        let array = value.array(&env)?;
+        // SAFETY: `array` was made in the environment `raw`, on its thread, by the lines above.
+        unsafe { ToNapiValue::to_napi_value(raw, array) }
+    }
+}

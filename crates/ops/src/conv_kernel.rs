@@ -32,7 +32,8 @@ pub(crate) struct Kernel<T: Real> {
     /// Of the operator and of its adjoint.
     variants: [Variant; 2],
     conv: PackedConv<T>,
-    adjoint: PackedConvAdjoint<T>,
+    /// None where neither direction asks for it.
+    adjoint: Option<PackedConvAdjoint<T>>,
     /// Output positions that are computed, if not all.
     outputs: Option<Range<usize>>,
 }
@@ -72,7 +73,7 @@ impl<T: Real> Kernel<T> {
         let conv = PackedConv::with_variant(geometry.clone(), values, here, isa, forward);
         let adjoint = PackedConvAdjoint::with_variant(geometry.clone(), values, there, isa, back);
         let (weights, bias) = (weights.clone(), bias.to_vec());
-        Kernel { direction, batch, weights, bias, variants, conv, adjoint, outputs: None }
+        Kernel { direction, batch, weights, bias, variants, conv, adjoint: Some(adjoint), outputs: None }
     }
 
     /// The same map in another way.
@@ -97,12 +98,16 @@ impl<T: Real> Kernel<T> {
         Some((geometry, geometry.line().filter(|_| plain)?))
     }
 
+    fn adjoint(&self) -> &PackedConvAdjoint<T> {
+        self.adjoint.as_ref().expect("dropped only where nobody asks for multipliers")
+    }
+
     /// The operator, or with `back` its adjoint, of one example.
     fn apply(&self, back: bool, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         if back == (self.direction == Direction::Transposed) {
             self.conv.forward(x, epilogue, scratch);
         } else {
-            self.adjoint.apply(x, epilogue, scratch);
+            self.adjoint().apply(x, epilogue, scratch);
         }
     }
 }
@@ -145,23 +150,30 @@ impl<T: Real> Linear<T> for Kernel<T> {
         let (ins, outs) = (geometry.in_channels, geometry.out_channels);
         let outputs = out.start / outs..out.end.div_ceil(outs);
         let inputs = input.start / ins..input.end.div_ceil(ins);
-        let narrowed = self.conv.narrow(outputs.clone()) && self.adjoint.narrow(outputs.clone(), inputs);
+        let narrowed = self.conv.narrow(outputs.clone())
+            && self.adjoint.as_mut().is_none_or(|adjoint| adjoint.narrow(outputs.clone(), inputs));
         self.outputs = narrowed.then_some(outputs);
         narrowed
     }
 
     fn reduced(&self, how: Reduced) -> Option<Box<dyn Linear<T>>> {
         let kernel = self.repacked([Variant::Reduced(how); 2]);
-        (kernel.conv.is_reduced() || kernel.adjoint.is_reduced()).then(|| Box::new(kernel) as Box<_>)
+        (kernel.conv.is_reduced() || kernel.adjoint().is_reduced()).then(|| Box::new(kernel) as Box<_>)
     }
 
     fn keep_ties(&mut self) {
         let even = match self.direction {
             Direction::Forward => self.conv.is_even(),
-            Direction::Transposed => self.adjoint.is_even(),
+            Direction::Transposed => self.adjoint().is_even(),
         };
         if !even {
             *self = self.repacked([Variant::Direct, self.variants[1]]);
+        }
+    }
+
+    fn forward_only(&mut self) {
+        if self.direction == Direction::Forward {
+            self.adjoint = None;
         }
     }
 
@@ -190,7 +202,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
 
     fn work(&self, pass: Pass) -> Work {
         let adjoint = (pass == Pass::Adjoint) != (self.direction == Direction::Transposed);
-        let one = if adjoint { self.adjoint.work() } else { self.conv.work() };
+        let one = if adjoint { self.adjoint().work() } else { self.conv.work() };
         one.times(self.batch)
     }
 
@@ -207,7 +219,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
         if let Some(outputs) = &self.outputs {
             conv.narrow(outputs.clone());
         }
-        let mut adjoint = OneHotAdjoint::new(g, &w, Isa::active());
+        let mut adjoint = self.adjoint.as_ref().and_then(|_| OneHotAdjoint::new(g, &w, Isa::active()));
         if let (Some(outputs), Some(adjoint)) = (&self.outputs, &mut adjoint) {
             adjoint.narrow(outputs.clone());
         }

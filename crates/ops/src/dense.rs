@@ -85,6 +85,10 @@ impl<T: Real> Linear<T> for Kernel<T> {
         Some(Box::new(Kernel { rows: self.rows, packed: self.packed.reduced(how)? }))
     }
 
+    fn forward_only(&mut self) {
+        self.packed.forward_only();
+    }
+
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
             Some(Box::new(Kernel { rows: self.rows, packed: self.packed.part(keep) }))

@@ -7,10 +7,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use deeplift_engine::options::{
-    Encoding, InputOptions, MultiplyBy, Outputs, Place, PlanOptions, Precision as Arithmetic, References,
-    Target, Variants,
+    Encoding, InputOptions, MultiplyBy, Outputs, Place, PlanOptions, Precision as Arithmetic, PredictOptions,
+    References, Target, Variants,
 };
 use deeplift_engine::pool::Pool;
+use deeplift_engine::predict::{PredictJob, Predictor};
 use deeplift_engine::score::{Batch, Program, Scores, Values};
 use deeplift_engine::tile::ScoreJob;
 use deeplift_graph::operator::Precision;
@@ -160,6 +161,39 @@ pub fn job<T: Precision>(
         let _ = send.send(r);
     });
     (ScoreJob::new(program.clone(), batch, Box::new(cancelled), done), receive)
+}
+
+/// A plan of the forward pass of a setup's network, for the tensors `names`.
+pub fn predictor<T: Precision>(setup: &Setup, names: &[&str]) -> Result<Arc<Predictor<T>>> {
+    let made = |name: &&&str| setup.net.wire.nodes.iter().any(|n| n.outputs.iter().any(|o| o == **name));
+    let net = names.iter().filter(made).fold(setup.net.clone(), |net, name| net.output(name));
+    let options = PredictOptions {
+        inputs: setup.options.inputs.clone(),
+        channel_axis: vec![],
+        outputs: names.iter().map(|&n| n.into()).collect(),
+        precision: setup.options.precision,
+        memory: setup.options.memory,
+    };
+    Ok(Arc::new(Predictor::new(&net.model()?, options)?))
+}
+
+/// Predicts a batch on a pool and waits for it: `[example][element]` of every output.
+pub fn predict<T: Precision>(
+    pool: &Pool,
+    predictor: &Arc<Predictor<T>>,
+    batch: Batch,
+    cancelled: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<Vec<Vec<T>>> {
+    predictor.check(&batch)?;
+    let (send, receive) = mpsc::channel();
+    let done = Box::new(move |r| send.send(r).expect("somebody listens"));
+    pool.submit(Arc::new(PredictJob::new(predictor.clone(), batch, Box::new(cancelled), done)));
+    receive.recv_timeout(Duration::from_secs(60)).expect("the job ends")
+}
+
+/// Values as bits.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
 }
 
 /// Asserts that two slices agree within `tolerance`, relative to the larger of 1 and the largest magnitude.

@@ -11,6 +11,7 @@ mod laws;
 mod networks;
 mod normalised;
 mod operators;
+mod predictions;
 mod rankings;
 mod rules;
 mod shortcuts;

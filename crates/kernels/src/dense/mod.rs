@@ -81,6 +81,14 @@ impl<T: Real> PackedDense<T> {
         Self { back, ..self }
     }
 
+    /// Drops what only the adjoint needs.
+    pub fn forward_only(&mut self) {
+        self.back = None;
+        if let Some(products) = &mut self.reduced {
+            products.adjoint = None;
+        }
+    }
+
     /// The layer in products of bf16, in both directions or the one where that pays; none if in neither.
     pub fn reduced(&self, how: Reduced) -> Option<Self> {
         let (m, isa) = (&self.matrix, self.matrix.isa);
