@@ -1,16 +1,21 @@
-/** Where the examples of `score` and their references come from, for each input of the model. */
+/** Where examples and their references come from, for each input of the model. */
 
+import type { DeepLiftError } from '../errors.js'
 import { didYouMean } from '../options/check.js'
 import { resolveRule, WITHOUT_REFERENCE } from '../options/rule.js'
 import type { PlanChoices } from '../options/score-options.js'
 import type { InputInfo } from '../options/tensor-info.js'
-import { byInput, parseCount, parseReference, type ReferenceArgument, usage } from './arguments.js'
+import { byInput, parseCount, parseReference, type ReferenceArgument, usage, usageOf } from './arguments.js'
 
-export interface SourceArguments {
+/** Where examples come from. */
+export interface FileArguments {
   fasta?: string
   bed?: string
   genome?: string
   input?: string[]
+}
+
+export interface SourceArguments extends FileArguments {
   reference?: string[]
   seed: string
   unknown: string
@@ -22,11 +27,14 @@ export interface SequenceFile {
   path: string
 }
 
-export interface ExampleSources {
+export interface ExampleFiles {
   fasta: SequenceFile | undefined
   bed: SequenceFile | undefined
   /** Path of a .npy file by input name. */
   files: Map<string, string>
+}
+
+export interface ExampleSources extends ExampleFiles {
   references: Map<string, ReferenceArgument>
 }
 
@@ -36,28 +44,44 @@ export function exampleSources(
   inputs: readonly InputInfo[],
 ): ExampleSources {
   const names = inputs.map(({ name }) => name)
+  return {
+    ...exampleFiles('score', options, inputs),
+    references: referenceArguments(options, choices, names),
+  }
+}
+
+/** The files of examples alone; `command` is named in errors. */
+export function exampleFiles(
+  command: string,
+  options: FileArguments,
+  inputs: readonly InputInfo[],
+): ExampleFiles {
+  const refuse = (message: string) => usageOf(command, message)
+  const names = inputs.map(({ name }) => name)
   if (options.fasta !== undefined && options.bed !== undefined)
-    throw usage('sequences come from --fasta or from --bed, not from both.')
+    throw refuse('sequences come from --fasta or from --bed, not from both.')
   if ((options.bed === undefined) !== (options.genome === undefined))
-    throw usage('--bed and --genome belong together: regions, and the genome that they are cut from.')
-  const files = inputFiles(options.input ?? [], names)
+    throw refuse('--bed and --genome belong together: regions, and the genome that they are cut from.')
+  const files = inputFiles(options.input ?? [], names, refuse)
   const find = (option: 'fasta' | 'bed') =>
-    options[option] === undefined ? undefined : sequenceFile(option, options[option], files, names)
+    options[option] === undefined ? undefined : sequenceFile(option, options[option], files, names, refuse)
   const [fasta, bed] = [find('fasta'), find('bed')]
   const sequences = fasta ?? bed
   if (!sequences && files.size === 0)
-    throw usage('give the examples as --fasta FILE, as --bed FILE --genome FILE, or as --input FILE.npy.')
+    throw refuse('give the examples as --fasta FILE, as --bed FILE --genome FILE, or as --input FILE.npy.')
   const missing = names.find((name) => !files.has(name) && sequences?.input !== name)
-  if (missing !== undefined) throw usage(`input "${missing}" is missing: give --input ${missing}=FILE.npy.`)
-  return { fasta, bed, files, references: referenceArguments(options, choices, names) }
+  if (missing !== undefined) throw refuse(`input "${missing}" is missing: give --input ${missing}=FILE.npy.`)
+  return { fasta, bed, files }
 }
 
-function inputFiles(texts: readonly string[], names: readonly string[]): Map<string, string> {
+type Refuse = (message: string) => DeepLiftError
+
+function inputFiles(texts: readonly string[], names: readonly string[], refuse: Refuse): Map<string, string> {
   if (names.length > 1)
     for (const text of texts) {
       const [name] = text.split('=', 1)
       if (!names.some((each) => text.startsWith(`${each}=`)))
-        throw usage(
+        throw refuse(
           `--input ${text}: the model has the inputs ${names.join(', ')}; write --input NAME=FILE.npy.` +
             didYouMean(name!, names),
         )
@@ -71,14 +95,17 @@ function sequenceFile(
   text: string,
   files: ReadonlyMap<string, string>,
   names: readonly string[],
+  refuse: Refuse,
 ): SequenceFile {
   const named = names.find((name) => text.startsWith(`${name}=`))
   if (named !== undefined && !files.has(named)) return { input: named, path: text.slice(named.length + 1) }
   const [input, other] = names.filter((name) => !files.has(name))
   if (named !== undefined || input === undefined)
-    throw usage(`input "${named ?? names[0]}" is given both as --${option} and as --input; give one of them.`)
+    throw refuse(
+      `input "${named ?? names[0]}" is given both as --${option} and as --input; give one of them.`,
+    )
   if (other !== undefined)
-    throw usage(
+    throw refuse(
       `--${option} ${text}: the model has the inputs ${names.join(', ')}; write --${option} NAME=FILE, and ` +
         '--input NAME=FILE.npy for the others.',
     )

@@ -6,6 +6,7 @@ import { addDoctorCommand } from './commands/doctor.js'
 import { addInspectCommand } from './commands/inspect.js'
 import { addMergeCommand } from './commands/merge.js'
 import { addPlanCommand } from './commands/plan.js'
+import { addPredictCommand } from './commands/predict.js'
 import { addReportCommand } from './commands/report.js'
 import { addScoreCommand } from './commands/score.js'
 import { addSeqletsCommand } from './commands/seqlets.js'
@@ -26,6 +27,7 @@ export function createProgram(): Command {
     )
   addInspectCommand(program)
   addScoreCommand(program)
+  addPredictCommand(program)
   addPlanCommand(program)
   addShardCommand(program)
   addStatusCommand(program)

@@ -4,13 +4,16 @@
  */
 
 import { Option } from 'commander'
-import type { Progress } from '../progress.js'
+import type { Progress, RunProgress } from '../progress.js'
 
 export const PROGRESS = ['text', 'json', 'none'] as const
 export type ProgressMode = (typeof PROGRESS)[number]
 
 /** Milliseconds between two updates. */
 const INTERVAL = { terminal: 100, log: 10_000, json: 1000 }
+
+/** Residuals go with scores only. */
+type Shown = RunProgress & Partial<Pick<Progress, 'worstCompleteness'>>
 
 export interface ProgressArguments {
   progress?: string
@@ -31,7 +34,7 @@ export class ProgressLine {
   readonly #mode: ProgressMode
   readonly #terminal = process.stderr.isTTY === true
   #shown = performance.now()
-  #last: Progress | undefined
+  #last: Shown | undefined
   #visible = false
 
   constructor(
@@ -41,7 +44,7 @@ export class ProgressLine {
     this.#mode = quiet ? 'none' : (progress as ProgressMode)
   }
 
-  update(progress: Progress): void {
+  update(progress: Shown): void {
     if (this.#mode === 'none') return
     this.#last = progress
     const now = performance.now()
@@ -51,7 +54,7 @@ export class ProgressLine {
     this.#show(progress)
   }
 
-  #show(progress: Progress): void {
+  #show(progress: Shown): void {
     this.#last = undefined
     const total = this.total ?? progress.total
     if (this.#mode === 'json') {
@@ -74,13 +77,13 @@ export class ProgressLine {
   }
 }
 
-export function describeProgress(progress: Progress, total: number | undefined, unit: string): string {
+export function describeProgress(progress: Shown, total: number | undefined, unit: string): string {
   const { done, perSecond, worstCompleteness } = progress
   const parts = [total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`]
   if (total !== undefined && total > 0) parts.push(`${Math.floor((100 * done) / total)}%`)
   parts.push(`${perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toPrecision(2)}/s`)
   if (total !== undefined) parts.push(`${duration(Math.max(0, total - done) / perSecond)} left`)
-  parts.push(`worst completeness ${worstCompleteness.toExponential(1)}`)
+  if (worstCompleteness !== undefined) parts.push(`worst completeness ${worstCompleteness.toExponential(1)}`)
   return parts.join('  ')
 }
 

@@ -14,19 +14,19 @@ export interface ProvenanceFacts {
   policies?: Readonly<Record<string, unknown>>
 }
 
+/** Of results that are no scores: the program, the model, and what else decides them. */
+export async function provenanceText(
+  model: string,
+  facts: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  return canonicalJson({ program: 'deeplift', version, modelSha256: await sha256Of(model), ...facts })
+}
+
 /** JSON with sorted keys. What has no effect on any number is left out, and so are times and folders. */
 export async function provenanceOf(facts: ProvenanceFacts): Promise<string> {
   const { model, scoring, references, seed, policies = {} } = facts
   const { batchSize: _, outputs: __, firstExample: ___, ...parameters } = scoring
-  return canonicalJson({
-    program: 'deeplift',
-    version,
-    modelSha256: await sha256Of(model),
-    references,
-    seed,
-    parameters,
-    policies,
-  })
+  return await provenanceText(model, { references, seed, parameters, policies })
 }
 
 /** Keys in order, so that the order of options does not show. */

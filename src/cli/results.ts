@@ -1,6 +1,6 @@
 /** Names of the files that a command leaves. */
 
-const EXTENSION = /\.(npz|npy|h5|bw)$/
+const EXTENSION = /\.(npz|npy|tsv|h5|bw)$/
 
 /** What the names of files beside the results begin with: the name of the result without its extension. */
 export function prefixOf(out: string): string {

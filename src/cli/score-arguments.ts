@@ -1,4 +1,4 @@
-/** The options of `score`, which are the parameters of a job. */
+/** The options of `score`, which are the parameters of a job; those of examples are those of other commands too. */
 
 import { type Command, Option } from 'commander'
 import { LOWERCASE } from '../genomics/genome.js'
@@ -13,12 +13,20 @@ import { addExplanationOptions, type ExplanationArguments, explanation } from '.
 import { addModelOptions, collect, type ModelArguments } from './model-options.js'
 import { chooseFormat, FORMATS, outputsOf } from './sinks/formats.js'
 
-export interface ScoreArguments extends ModelArguments, ExplanationArguments, SourceArguments {
-  multiplyBy?: string
+/** How sequences are read, and regions become windows. */
+export interface WindowArguments {
   uracil?: boolean
   length?: string
   edges: string
   lowercase: string
+}
+
+export interface ScoreArguments
+  extends ModelArguments,
+    ExplanationArguments,
+    SourceArguments,
+    WindowArguments {
+  multiplyBy?: string
   out?: string
   format?: string
   hypothetical?: boolean
@@ -33,9 +41,9 @@ export interface ScoreArguments extends ModelArguments, ExplanationArguments, So
   params?: string
 }
 
-/** Options that say what is scored, how, and where the results go. */
-export function addScoreOptions(command: Command): Command {
-  command
+/** Options that say where examples come from. */
+export function addExampleOptions(command: Command): Command {
+  return command
     .option('--params <file.json>', 'read these options from a file; those on the command line go before')
     .option(
       '--fasta <[name=]file>',
@@ -65,6 +73,11 @@ export function addScoreOptions(command: Command): Command {
       'input values [n, …], or base codes [n, length] as integers',
       collect,
     )
+}
+
+/** Options that say what is scored, how, and where the results go. */
+export function addScoreOptions(command: Command): Command {
+  addExampleOptions(command)
     .option(
       '--reference <[name=]reference>',
       'dinuc-shuffle[:COUNT] (20), zeros, background[:A,C,G,T] (.25 each), file:REFERENCES.npy or self (held fixed); ' +

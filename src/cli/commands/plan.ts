@@ -7,8 +7,8 @@ import { planJob } from '../jobs/plan.js'
 import { openJob } from '../jobs/work.js'
 import { applyParameters, effectiveParameters } from '../parameters.js'
 import { addScoreOptions, type ScoreArguments } from '../score-arguments.js'
+import { reportDropped } from '../streamed.js'
 import { version } from '../version.js'
-import { reportDropped } from './score.js'
 
 interface Arguments extends ScoreArguments {
   restart?: boolean
@@ -36,7 +36,7 @@ export function addPlanCommand(program: Command): void {
       const parameters = effectiveParameters(command, path)
       const request = { ...job, parameters, modelPath: path, version, restart: options.restart === true }
       const planned = await planJob(request).finally(() => job.genome.close())
-      reportDropped(planned, reporter)
+      reportDropped({ ...planned.manifest.regions, dropped: planned.dropped }, reporter)
       const { folder, manifest } = planned
       const { blocks, blockSize, regions } = manifest
       reporter.result(

@@ -11,7 +11,7 @@ import { createReporter, type Reporter, table } from '../console.js'
 import { exampleSources } from '../example-sources.js'
 import { interruption } from '../interruption.js'
 import { mergeJob } from '../jobs/merge.js'
-import { type Planned, planJob } from '../jobs/plan.js'
+import { planJob } from '../jobs/plan.js'
 import { computeShare, openJob } from '../jobs/work.js'
 import { loadModel } from '../model-options.js'
 import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
@@ -22,6 +22,7 @@ import { prefixOf } from '../results.js'
 import { addScoreOptions, type ScoreArguments, scoreOptions, severalScored } from '../score-arguments.js'
 import { chooseFormat, createSink } from '../sinks/formats.js'
 import type { Sink } from '../sinks/sink.js'
+import { reportDropped } from '../streamed.js'
 import { rateLine } from '../summary.js'
 import { version } from '../version.js'
 
@@ -138,7 +139,7 @@ async function scoreRegions(
   try {
     const request = { ...job, parameters, modelPath: path, version, restart: options.restart === true }
     const { folder, manifest, dropped } = await planJob(request)
-    reportDropped({ manifest, dropped }, reporter)
+    reportDropped({ ...manifest.regions, dropped }, reporter)
     const started = performance.now()
     const all = { first: 0, end: manifest.blocks }
     const { warnings, computed, kept } = await computeShare(folder, manifest, job, all, {
@@ -169,19 +170,6 @@ async function scoreRegions(
   } finally {
     await job.genome.close()
   }
-}
-
-/** Says which rows of the BED file have no scores. */
-export function reportDropped(
-  { manifest, dropped }: Pick<Planned, 'manifest' | 'dropped'>,
-  reporter: Reporter,
-): void {
-  const { rows, kept } = manifest.regions
-  if (kept === rows) return
-  const more = rows - kept - dropped.length
-  reporter.warn(
-    `${rows - kept} of ${rows} regions are left out: ${dropped.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`,
-  )
 }
 
 async function trace(

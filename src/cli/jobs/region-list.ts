@@ -8,12 +8,19 @@ import { join } from 'node:path'
 import { DeepLiftError } from '../../errors.js'
 import { parseBedRow, readBed, readLines } from '../../genomics/bed.js'
 import type { Genome } from '../../genomics/genome.js'
-import { DROP_REASONS, type DropReason, type Edges, type Region, windowOf } from '../../genomics/region.js'
+import {
+  type BedRow,
+  DROP_REASONS,
+  type DropReason,
+  type Edges,
+  type Region,
+  windowOf,
+} from '../../genomics/region.js'
 import type { OutputFile } from '../../io/files.js'
 import { CHROM_SIZES, type Manifest, REGIONS } from './manifest.js'
 
 /** Dropped rows that are shown. */
-const SHOWN = 5
+export const SHOWN = 5
 
 export interface RegionList {
   summary: Manifest['regions']
@@ -34,7 +41,7 @@ const BYTES_PER_WRITE = 1 << 20
 export async function listRegions(
   bed: string,
   genome: Genome,
-  window: { length: number; edges: Edges },
+  window: Window,
   file: OutputFile,
 ): Promise<RegionList> {
   const hash = createHash('sha256')
@@ -49,14 +56,11 @@ export async function listRegions(
     await file.append(bytes)
     pending = ''
   }
-  for await (const row of readBed(bed)) {
+  for await (const { row, region, why } of windowsOf(bed, genome, window)) {
     rows++
-    const size = genome.sizeOf(row.chrom, `${bed}, line ${row.line}`)
-    const region = windowOf(row, window.length, size, window.edges)
     if (typeof region === 'string') {
       dropped[region]++
-      if (examples.length < SHOWN)
-        examples.push(`line ${row.line} (${row.chrom}:${row.start}-${row.end}): ${explain(region, size)}`)
+      if (examples.length < SHOWN) examples.push(why!)
       continue
     }
     kept++
@@ -64,14 +68,44 @@ export async function listRegions(
     if (pending.length > BYTES_PER_WRITE) await flush()
   }
   await flush()
-  if (kept === 0)
-    throw new DeepLiftError(
-      'INVALID_INPUT',
-      rows === 0
-        ? `${bed} has no regions.`
-        : `${bed}: none of ${rows} regions has a window of ${window.length} bases on its chromosome; ${examples[0]}.`,
-    )
+  if (kept === 0) throw noRegions(bed, rows, window.length, examples)
   return { summary: { sha256: hash.digest('hex'), rows, kept, dropped }, examples, file }
+}
+
+export interface Window {
+  length: number
+  edges: Edges
+}
+
+/** The rows of a BED file with their windows; of those that have none the reason, and in words. */
+export async function* windowsOf(
+  bed: string,
+  genome: Genome,
+  window: Window,
+): AsyncGenerator<{ row: BedRow; region: Region | DropReason; why?: string }> {
+  for await (const row of readBed(bed)) {
+    const size = genome.sizeOf(row.chrom, `${bed}, line ${row.line}`)
+    const region = windowOf(row, window.length, size, window.edges)
+    if (typeof region === 'object') yield { row, region }
+    else {
+      const where = `line ${row.line} (${row.chrom}:${row.start}-${row.end})`
+      yield { row, region, why: `${where}: ${explain(region, size)}` }
+    }
+  }
+}
+
+export function noRegions(
+  bed: string,
+  rows: number,
+  length: number,
+  dropped: readonly string[],
+): DeepLiftError {
+  return new DeepLiftError(
+    'INVALID_INPUT',
+    rows === 0
+      ? `${bed} has no regions.`
+      : `${bed}: none of ${rows} regions has a window of ${length} bases on its chromosome; ${dropped[0]}.`,
+  )
 }
 
 function explain(reason: DropReason, size: number): string {

@@ -8,7 +8,7 @@ import { resolveRule } from '../../options/rule.js'
 import type { StreamOptions } from '../../options/score-options.js'
 import type { InputInfo } from '../../options/tensor-info.js'
 import { sizeOf } from '../../tensor.js'
-import { parseCount, usage } from '../arguments.js'
+import { parseCount, usageOf } from '../arguments.js'
 import type { ExampleSources } from '../example-sources.js'
 import type { Parameters } from '../parameters.js'
 
@@ -20,10 +20,11 @@ const FLOPS_PER_BLOCK = 1e13
 
 /** The length of windows in bases: that of the model's input, or `--length` where the model takes any. */
 export function windowLength(
-  parameters: Parameters,
-  model: DeepLift,
+  parameters: { length?: Parameters[string] | undefined },
+  model: Pick<DeepLift, 'inputs'>,
   input: string,
   { channelAxis }: StreamOptions,
+  command = 'score',
 ): number {
   const info = model.inputs.find(({ name }) => name === input)!
   const text = parameters.length
@@ -31,9 +32,9 @@ export function windowLength(
   const fixed = sequenceLength(info, channelAxis)
   const named = `input ${JSON.stringify(input)}`
   if (fixed === undefined && asked === undefined)
-    throw usage(`${named} takes sequences of any length: say --length BASES.`)
+    throw usageOf(command, `${named} takes sequences of any length: say --length BASES.`)
   if (fixed !== undefined && asked !== undefined && fixed !== asked)
-    throw usage(`--length ${asked}: ${named} takes sequences of ${fixed} bases.`)
+    throw usageOf(command, `--length ${asked}: ${named} takes sequences of ${fixed} bases.`)
   return fixed ?? asked!
 }
 

@@ -1,10 +1,9 @@
-/** The rows of a BED file that were scored, as they stand in it, in score order: `--peaks` of what reads scores. */
+/** The rows of a BED file that have results, as they stand in it, in their order: `--peaks` of what reads scores. */
 
 import { OutputFile } from '../../io/files.js'
-import type { ScoreBatch } from '../../stream.js'
 import type { ScoredRecord, Sink } from './sink.js'
 
-export class RegionsSink implements Sink {
+export class RegionsSink implements Sink<{ records: readonly ScoredRecord[] }> {
   readonly paths: readonly string[]
   #file: OutputFile | undefined
 
@@ -12,7 +11,7 @@ export class RegionsSink implements Sink {
     this.paths = [path]
   }
 
-  async write({ records }: ScoreBatch<ScoredRecord>): Promise<void> {
+  async write({ records }: { records: readonly ScoredRecord[] }): Promise<void> {
     this.#file ??= await OutputFile.create(this.path)
     const rows = records.flatMap(({ region }) => (region ? [`${region.row.text}\n`] : []))
     await this.#file.append(Buffer.from(rows.join('')))

@@ -1,4 +1,4 @@
-/** Where scores go: files that appear under their names only when all scores are in them. */
+/** Where results go: files that appear under their names only when all results are in them. */
 
 import type { FileOptions } from '../../formats/rows.js'
 import type { Region } from '../../genomics/region.js'
@@ -10,11 +10,12 @@ export interface ScoredRecord extends TensorRecord {
   region?: Region
 }
 
-export interface Sink {
+/** @typeParam B What a batch of results is. */
+export interface Sink<B = ScoreBatch<ScoredRecord>> {
   /** The files that `finish` leaves. */
   readonly paths: readonly string[]
   /** Batches come in order and may be reused once the promise resolves. */
-  write(batch: ScoreBatch<ScoredRecord>): Promise<void>
+  write(batch: B): Promise<void>
   finish(): Promise<void>
   /** Removes everything written so far. Safe to call at any time. */
   abort(): Promise<void>
@@ -31,14 +32,14 @@ export interface SinkContext extends FileOptions {
 }
 
 /** Several sinks that get the same batches. */
-export class SinkGroup implements Sink {
-  constructor(private readonly sinks: readonly Sink[]) {}
+export class SinkGroup<B = ScoreBatch<ScoredRecord>> implements Sink<B> {
+  constructor(private readonly sinks: readonly Sink<B>[]) {}
 
   get paths(): readonly string[] {
     return this.sinks.flatMap(({ paths }) => paths)
   }
 
-  async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
+  async write(batch: B): Promise<void> {
     for (const sink of this.sinks) await sink.write(batch)
   }
 
