@@ -9,7 +9,9 @@ import { float16ToFloat32, float32ToFloat16 } from '../../src/io/float16.js'
 import { Hdf5File } from '../../src/io/hdf5-read.js'
 import { runCli } from '../support/cli.js'
 import { channelsLastModel, sequenceModel } from '../support/models.js'
-import { python, pythonHas } from '../support/python.js'
+import { missingPython, named, python } from '../support/python.js'
+
+const noReaders = missingPython('readers')
 
 const LENGTH = 40
 const NAMES = ['one', 'two', 'three']
@@ -110,12 +112,12 @@ with h5py.File(sys.argv[1]) as f:
         "middle": f["shap/seq"][1:2, 2, 5:9].astype("f4").ravel().tolist(),
         "program": json.loads(f.attrs["provenance"])["program"]}))
 `
-  test.skipIf(!pythonHas('h5py'))('is read by h5py (needs h5py in .venv)', async () => {
+  test.skipIf(noReaders)(named('is read by h5py', noReaders), async () => {
     await succeed('first.onnx', 'py.h5', ['--format', 'chrombpnet', '--float16', '--compress'])
     const [shap] = await datasets('py.h5', ['shap/seq'])
     const scores = Array.from(shap!.values)
     const start = (4 + 2) * LENGTH + 5
-    expect(python(PROGRAM, [at('py.h5')])).toEqual({
+    expect(python('readers', PROGRAM, [at('py.h5')])).toEqual({
       dtypes: ['|i1', '<f2', '<f2'],
       scores,
       middle: scores.slice(start, start + 4),

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BigWigWriter } from '../../src/io/bigwig-write.js'
 import { expectError } from '../support/errors.js'
 import { randomFloats } from '../support/models.js'
-import { python, pythonHas } from '../support/python.js'
+import { missingPython, named, python } from '../support/python.js'
 
 /** More chromosomes than a node of their index holds, not in the order of their names. */
 const SIZES = new Map<string, number>([
@@ -106,6 +106,8 @@ describe('@gmod/bbi reads', () => {
   })
 })
 
+const noReaders = missingPython('readers')
+
 const PROGRAM = `
 import json, pyBigWig, sys
 bw = pyBigWig.open(sys.argv[1])
@@ -116,8 +118,8 @@ print(json.dumps({
     "mean": bw.stats("scaffold_299", 0, 300, exact=True)}))
 `
 
-test.skipIf(!pythonHas('pyBigWig'))('pyBigWig reads the same (needs pyBigWig in .venv)', () => {
-  const found = python(PROGRAM, [at('a.bw')]) as Record<string, number[]>
+test.skipIf(noReaders)(named('pyBigWig reads the same', noReaders), () => {
+  const found = python('readers', PROGRAM, [at('a.bw')]) as Record<string, number[]>
   const [, , long, , , last] = RUNS
   expect(found).toMatchObject({ chroms: SIZES.size, header: 9_001 + 1 + 4_100 + 10 + 9 + 300 })
   expect(found.values).toEqual([...long!.values])

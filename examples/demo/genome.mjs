@@ -1,15 +1,17 @@
 // The demo on a genome: its sequences between random bases on two chromosomes, scored as the peaks of a BED file.
 //
 // The genome, the peaks and where the motifs lie are made here, the same bytes every time. Scores of the peaks must be
-// those of the sequences themselves; the second run goes into a track for genome browsers.
+// those of the sequences themselves. They become HDF5 for TF-MoDISco, a track for genome browsers, and a report.
+//
+//   node examples/demo/genome.mjs [folder of the results]
 import { execFileSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readFasta, readNpz } from 'deeplift'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const output = join(here, 'output')
+const output = resolve(process.argv[2] ?? join(here, 'output'))
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** Sequences on the first chromosome; the others are on the second. */
 const FIRST = 600
@@ -21,12 +23,35 @@ const BACKGROUND = [0.3, 0.5, 0.7, 1]
 await mkdir(output, { recursive: true })
 const places = await writeGenome()
 await writeMotifs(places)
-const scoring = ['--target', 'logits:0', '--reference', 'dinuc-shuffle:20', '--rule', 'genomics-default']
-const regions = ['--bed', join(output, 'peaks.narrowPeak'), '--genome', join(output, 'genome.fa')]
-score('regions.npz', regions)
-score('sequences.npz', ['--fasta', join(here, 'sequences.fa')])
-score('track.bw', regions)
+const model = join(here, 'model.onnx')
+const reference = ['--reference', 'dinuc-shuffle:20']
+const scoring = [
+  '--target',
+  'logits:0',
+  ...reference,
+  '--rule',
+  'genomics-default',
+  '--hypothetical',
+  '--quiet',
+]
+const genome = ['--genome', at('genome.fa')]
+const rows = ['--bed', at('regions.regions.bed')]
+const peaks = ['--bed', at('peaks.narrowPeak'), ...genome]
+deeplift('score', model, ...peaks, ...scoring, '--out', at('regions.npz'))
+deeplift('score', model, '--fasta', join(here, 'sequences.fa'), ...scoring, '--out', at('sequences.npz'))
+deeplift('convert', at('regions.npz'), at('regions.h5'), '--format', 'chrombpnet')
+deeplift('convert', at('regions.npz'), at('track.bw'), ...rows, ...genome)
+deeplift('report', at('regions.npz'), ...rows, '--out', at('report.html'))
 await compare()
+
+function at(name) {
+  return join(output, name)
+}
+
+function deeplift(...args) {
+  const text = execFileSync(process.execPath, [cli, ...args], { encoding: 'utf8' })
+  console.log(text.trim().replaceAll(output, relative(process.cwd(), output)))
+}
 
 async function writeGenome() {
   const next = random(1)
@@ -57,8 +82,8 @@ async function writeGenome() {
     const lines = parts.join('').match(/.{1,60}/g)
     return `>${chrom}\n${lines.join('\n')}\n`
   })
-  await writeFile(join(output, 'genome.fa'), fasta.join(''))
-  await writeFile(join(output, 'peaks.narrowPeak'), peaks.join(''))
+  await writeFile(at('genome.fa'), fasta.join(''))
+  await writeFile(at('peaks.narrowPeak'), peaks.join(''))
   return places
 }
 
@@ -70,26 +95,12 @@ async function writeMotifs(places) {
     const { chrom, start: offset } = places.get(sequence)
     return `${[chrom, offset + Number(start), offset + Number(end), ...rest].join('\t')}\n`
   })
-  await writeFile(join(output, 'motifs.bed'), moved.join(''))
-}
-
-function score(out, examples) {
-  const args = [
-    'score',
-    join(here, 'model.onnx'),
-    ...examples,
-    ...scoring,
-    '--out',
-    join(output, out),
-    '--quiet',
-  ]
-  const text = execFileSync(process.execPath, [cli, ...args], { encoding: 'utf8' })
-  console.log(text.trim().replaceAll(output, relative(process.cwd(), output)))
+  await writeFile(at('motifs.bed'), moved.join(''))
 }
 
 async function compare() {
   const [onGenome, alone] = await Promise.all(
-    ['regions.npz', 'sequences.npz'].map(async (name) => (await readNpz(join(output, name))).contributions),
+    ['regions.npz', 'sequences.npz'].map(async (name) => (await readNpz(at(name))).contributions),
   )
   const different = onGenome.data.findIndex((value, index) => value !== alone.data[index])
   if (onGenome.data.length !== alone.data.length || different >= 0)
