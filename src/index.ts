@@ -57,6 +57,7 @@ export {
   type References,
 } from './references.js'
 export type { Scores } from './scores.js'
+export { shuffledSequences } from './shuffles.js'
 export type { RecordSource, ScoreBatch } from './stream.js'
 export type { InputData, IntegerData, Tensor, TensorData } from './tensor.js'
 export type { NodeResidual } from './trace.js'

@@ -55,6 +55,7 @@ interface Addon {
   NativeModel: new (model: WireModel, threads: number) => NativeModel
   CancelToken: new () => CancelToken
   environment(): string
+  shuffles(codes: Uint8Array, count: number, seed: number, example: number, unknown: string): Uint8Array
 }
 
 export interface NativeInspection {
@@ -228,6 +229,18 @@ export function createCancelToken(): CancelToken {
 
 export function nativeEnvironment(): NativeEnvironment {
   return JSON.parse(addon().environment()) as NativeEnvironment
+}
+
+/** The dinucleotide shuffles of one example, one after the other. */
+export function shuffles(
+  codes: Uint8Array,
+  key: { count: number; seed: number; example: number; unknown: string },
+): Uint8Array {
+  try {
+    return addon().shuffles(codes, key.count, key.seed, key.example, key.unknown)
+  } catch (error) {
+    throw fromNative(error)
+  }
 }
 
 /** `[CODE] text` as a DeepLiftError; anything else is a defect, except errors that are ours already. */

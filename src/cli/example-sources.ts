@@ -74,7 +74,7 @@ export function exampleFiles(
   return { fasta, bed, files }
 }
 
-type Refuse = (message: string) => DeepLiftError
+export type Refuse = (message: string) => DeepLiftError
 
 function inputFiles(texts: readonly string[], names: readonly string[], refuse: Refuse): Map<string, string> {
   if (names.length > 1)
@@ -112,15 +112,17 @@ function sequenceFile(
   return { input, path: text }
 }
 
-function referenceArguments(
-  { reference, seed, unknown }: SourceArguments,
+/** References of all inputs; `refuse` makes the errors of the command. */
+export function referenceArguments(
+  { reference, seed, unknown }: Pick<SourceArguments, 'reference' | 'seed' | 'unknown'>,
   { rule, multiplyBy }: PlanChoices,
   names: readonly string[],
+  refuse: Refuse = usage,
 ): Map<string, ReferenceArgument> {
   if (reference === undefined) {
     const free = multiplyBy === 'input' && WITHOUT_REFERENCE.includes(resolveRule(rule).rule)
     if (free) return new Map(names.map((name) => [name, 'zeros']))
-    throw usage(
+    throw refuse(
       'say what inputs are compared with: --reference dinuc-shuffle:20, zeros, background:.3,.2,.2,.3 or file:REFERENCES.npy.',
     )
   }
@@ -128,6 +130,6 @@ function referenceArguments(
   const texts = byInput(reference, names, '--reference')
   const missing = names.find((name) => !texts.has(name))
   if (missing !== undefined)
-    throw usage(`input "${missing}" has no reference; --reference ${missing}=self holds it fixed.`)
+    throw refuse(`input "${missing}" has no reference; --reference ${missing}=self holds it fixed.`)
   return new Map([...texts].map(([name, text]) => [name, parseReference(text, settings)]))
 }

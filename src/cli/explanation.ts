@@ -28,11 +28,8 @@ export interface ExplanationArguments {
   channelAxis?: string
 }
 
-export function addExplanationOptions(command: Command): Command {
-  const choices = (name: keyof Variants) => {
-    const [first, ...others] = VARIANTS[name]
-    return `${[first, ...others].join(', ')} (default: ${first})`
-  }
+/** Options that say which values are meant. */
+export function addTargetOptions(command: Command): Command {
   return command
     .option(
       '--target <[output:]index>',
@@ -46,6 +43,15 @@ export function addExplanationOptions(command: Command): Command {
         '(default: mean); repeat for several',
       collect,
     )
+}
+
+/** Options that say how they are explained. */
+export function addRuleOptions(command: Command): Command {
+  const choices = (name: keyof Variants) => {
+    const [first, ...others] = VARIANTS[name]
+    return `${[first, ...others].join(', ')} (default: ${first})`
+  }
+  return command
     .option(
       '--no-peel',
       'explain probabilities as they are, not the logits before a final Sigmoid or Softmax',
@@ -65,13 +71,23 @@ export function addExplanationOptions(command: Command): Command {
     .option('--binary-max <how>', `maximum of two tensors: ${choices('binaryMax')}`)
     .option('--softmax <how>', choices('softmax'))
     .option('--near-zero <how>', `small differences: ${choices('nearZero')}`)
-    .option('--reverse-complement', 'average with the scores of the reverse complement')
-    .option(
-      '--reverse-target <[output:]index>',
-      'what a target is on the reverse complement, where it belongs to a strand or a position; one for each target',
-      collect,
-    )
     .option('--mean-normalised', 'subtract from the weights of the first layer their mean over letters')
+}
+
+export function addReverseTargetOption(command: Command): Command {
+  return command.option(
+    '--reverse-target <[output:]index>',
+    'what a target is on the reverse complement, where it belongs to a strand or a position; one for each target',
+    collect,
+  )
+}
+
+export function addExplanationOptions(command: Command): Command {
+  addRuleOptions(addTargetOptions(command)).option(
+    '--reverse-complement',
+    'average with the scores of the reverse complement',
+  )
+  return addReverseTargetOption(command)
 }
 
 export function explanation(options: ExplanationArguments, outputs: readonly TensorInfo[]): PlanChoices {

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { addConvertCommand } from './commands/convert.js'
 import { addDoctorCommand } from './commands/doctor.js'
 import { addInspectCommand } from './commands/inspect.js'
+import { addMarginalizeCommand } from './commands/marginalize.js'
 import { addMergeCommand } from './commands/merge.js'
 import { addPlanCommand } from './commands/plan.js'
 import { addPredictCommand } from './commands/predict.js'
@@ -12,6 +13,7 @@ import { addScoreCommand } from './commands/score.js'
 import { addSeqletsCommand } from './commands/seqlets.js'
 import { addShardCommand } from './commands/shard.js'
 import { addStatusCommand } from './commands/status.js'
+import { addVariantsCommand } from './commands/variants.js'
 import { version } from './version.js'
 
 export function createProgram(): Command {
@@ -32,6 +34,8 @@ export function createProgram(): Command {
   addShardCommand(program)
   addStatusCommand(program)
   addMergeCommand(program)
+  addVariantsCommand(program)
+  addMarginalizeCommand(program)
   addConvertCommand(program)
   addSeqletsCommand(program)
   addReportCommand(program)

@@ -43,7 +43,7 @@ export interface ScoreArguments
 
 /** Options that say where examples come from. */
 export function addExampleOptions(command: Command): Command {
-  return command
+  command
     .option('--params <file.json>', 'read these options from a file; those on the command line go before')
     .option(
       '--fasta <[name=]file>',
@@ -53,6 +53,16 @@ export function addExampleOptions(command: Command): Command {
       '--bed <[name=]file>',
       'regions of --genome: BED or narrowPeak, plain or packed; windows are centred on the summit, or else the middle',
     )
+  return addWindowOptions(command).option(
+    '--input <[name=]file.npy>',
+    'input values [n, …], or base codes [n, length] as integers',
+    collect,
+  )
+}
+
+/** Options of windows of a genome. */
+export function addWindowOptions(command: Command): Command {
+  return command
     .option('--genome <file>', 'FASTA, plain or bgzip (the index is made if it is missing), or 2bit')
     .option('--length <bases>', 'of windows (default: from the model)')
     .addOption(
@@ -68,16 +78,11 @@ export function addExampleOptions(command: Command): Command {
         .choices(LOWERCASE)
         .default(LOWERCASE[0]),
     )
-    .option(
-      '--input <[name=]file.npy>',
-      'input values [n, …], or base codes [n, length] as integers',
-      collect,
-    )
 }
 
-/** Options that say what is scored, how, and where the results go. */
-export function addScoreOptions(command: Command): Command {
-  addExampleOptions(command)
+/** What scores are compared with. */
+export function addReferenceOptions(command: Command): Command {
+  return command
     .option(
       '--reference <[name=]reference>',
       'dinuc-shuffle[:COUNT] (20), zeros, background[:A,C,G,T] (.25 each), file:REFERENCES.npy or self (held fixed); ' +
@@ -86,6 +91,11 @@ export function addScoreOptions(command: Command): Command {
     )
     .option('--seed <n>', 'seed of the shuffles', '1')
     .option('--unknown <policy>', 'unknown bases in shuffles: symbol, fixed or reject', 'symbol')
+}
+
+/** Options that say what is scored, how, and where the results go. */
+export function addScoreOptions(command: Command): Command {
+  addReferenceOptions(addExampleOptions(command))
     .option('--uracil', 'read U as T')
     .option('--out <file>', 'file to write; with --format modisco the prefix of two files')
     .option('--format <format>', `${FORMATS.join(', ')} (default: from the name of --out, or npz)`)

@@ -7,6 +7,7 @@
 mod model;
 mod predict;
 mod results;
+pub mod shuffle;
 mod wire;
 
 use deeplift_graph::Error;

@@ -1,0 +1,103 @@
+/** Variants of a file as pairs of windows: which are skipped, and what ends the command. */
+
+import { DeepLiftError } from '../errors.js'
+import {
+  type Alleles,
+  allelesOf,
+  SKIP_REASONS,
+  type SkippedVariant,
+  type SkipReason,
+} from '../genomics/alleles.js'
+import type { Genome } from '../genomics/genome.js'
+import type { Edges } from '../genomics/region.js'
+import type { Variant } from '../genomics/variant.js'
+import { readVariantList, type VariantSchema } from '../genomics/variant-list.js'
+import { readVcf } from '../genomics/vcf.js'
+
+/** What happens where allele 1 is not what the genome has. */
+export const MISMATCH = ['error', 'skip'] as const
+export type Mismatch = (typeof MISMATCH)[number]
+
+/** A file of variants. */
+export interface VariantFile {
+  path: string
+  /** VCF, or a list with these columns. */
+  format: 'vcf' | VariantSchema
+}
+
+export interface AlleleSettings {
+  genome: Genome
+  length: number
+  edges: Edges
+  mismatch: Mismatch
+}
+
+/** How many variants have windows, and why others have none. */
+export interface AlleleCounts {
+  kept: number
+  skipped: Record<SkipReason, number>
+  /** The first variants that are skipped, in words. */
+  examples: string[]
+}
+
+/** Skipped variants that are shown. */
+const SHOWN = 5
+
+export function noCounts(): AlleleCounts {
+  const skipped = Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as AlleleCounts['skipped']
+  return { kept: 0, skipped, examples: [] }
+}
+
+/**
+ * Pairs of windows in the order of the file, counted in `counts`.
+ *
+ * @throws {DeepLiftError} FILE_FORMAT; INVALID_SEQUENCE for a mismatch under the policy `error`, and for a chromosome
+ *   that the genome does not have
+ */
+export async function* readAlleles(
+  file: VariantFile,
+  { genome, length, edges, mismatch }: AlleleSettings,
+  counts: AlleleCounts = noCounts(),
+): AsyncGenerator<Alleles> {
+  const { path, format } = file
+  for await (const variant of format === 'vcf' ? readVcf(path) : readVariantList(path, format)) {
+    const where = `${path}, line ${variant.line}`
+    const found = await allelesOf(variant, genome, { length, edges, where })
+    if (!('skipped' in found)) {
+      counts.kept++
+      yield found
+      continue
+    }
+    if (found.skipped === 'mismatch' && mismatch === 'error') throw mismatchError(found, where, genome)
+    counts.skipped[found.skipped]++
+    if (counts.examples.length < SHOWN)
+      counts.examples.push(`line ${variant.line} (${describe(variant)}): ${found.why}`)
+  }
+}
+
+function mismatchError({ variant, why }: SkippedVariant, where: string, { path }: Genome): DeepLiftError {
+  const { chrom, start, allele1, line } = variant
+  return new DeepLiftError(
+    'INVALID_SEQUENCE',
+    `${where}: ${describe(variant)}: ${why} (${path}). Are the variants of this genome? --mismatch skip leaves out ` +
+      'those that do not fit.',
+    { details: { line, chrom, position: start + 1, allele1 } },
+  )
+}
+
+/** `chr1:100 A>C`, with a 1-based position. */
+function describe({ chrom, start, allele1, allele2 }: Variant): string {
+  const short = (allele: string) => (allele.length > 20 ? `${allele.slice(0, 20)}…` : allele || '-')
+  return `${chrom}:${start + 1} ${short(allele1)}>${short(allele2)}`
+}
+
+/** `3 of 10 variants are left out: …`; undefined where none is. */
+export function describeSkipped({ kept, skipped, examples }: AlleleCounts): string | undefined {
+  const left = Object.values(skipped).reduce((sum, count) => sum + count, 0)
+  if (left === 0) return undefined
+  const kinds = Object.entries(skipped).flatMap(([reason, count]) =>
+    count > 0 ? [`${count} ${reason}`] : [],
+  )
+  const more = left > examples.length ? `; and ${left - examples.length} more` : ''
+  return `${left} of ${kept + left} variants are left out (${kinds.join(', ')}): ${examples.join('; ')}${more}.`
+}
