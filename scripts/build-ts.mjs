@@ -8,6 +8,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import ts from 'typescript'
 
@@ -35,6 +36,7 @@ for (const path of filesUnder(dist)) {
   else copy(dist, cjs, path)
 }
 
+copyIgv()
 await joinModules({ index: 'index.js', 'cli/main': 'cli/main.js' })
 
 function filesUnder(folder) {
@@ -47,6 +49,14 @@ function copy(from, to, path) {
   const target = join(to, path)
   mkdirSync(dirname(target), { recursive: true })
   cpSync(join(from, path), target)
+}
+
+/** igv.js is a part of reports: packed, it is a quarter of the size. */
+function copyIgv() {
+  const igv = dirname(createRequire(import.meta.url).resolve('igv/package.json'))
+  const packed = gzipSync(readFileSync(join(igv, 'dist', 'igv.min.js')), { level: 9 })
+  writeFileSync(join(dist, 'report', 'igv.min.js.gz'), packed)
+  cpSync(join(igv, 'LICENSE'), join(dist, 'report', 'igv.LICENSE'))
 }
 
 /** Replaces these modules by ones that hold what they import; what several need is in dist/shared. */

@@ -1,6 +1,6 @@
 /** `report` on scores that are known, opened in Chromium. */
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NpzWriter } from '../../src/index.js'
 import { hasBrowser, openBrowser } from '../support/browser.js'
 import { runCli } from '../support/cli.js'
+import { igvPage } from '../support/igv.js'
 import { randomCodes } from '../support/models.js'
 
 const LENGTH = 120
@@ -73,10 +74,13 @@ async function report(out: string, ...args: string[]): Promise<Record<string, un
 
 test('a report is one page without an address, and the same bytes each time', async () => {
   const page = await readFile(at('r.html'), 'utf8')
-  expect(page).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
-  expect(page).not.toMatch(/<(link|img|script) [^>]*(src|href)=/)
   await report('again.html')
   expect(await readFile(at('again.html'), 'utf8')).toBe(page)
+  await report('bed.html', '--bed', at('s.bed'))
+  for (const text of [page, await readFile(at('bed.html'), 'utf8')]) {
+    expect(text).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
+    expect(text).not.toMatch(/<(link|img|script) [^>]*(src|href)=/)
+  }
 })
 
 test('--limit keeps the largest contributions and the worst completeness', async () => {
@@ -90,6 +94,18 @@ test('--limit keeps the largest contributions and the worst completeness', async
   expect(await names(1)).toEqual(['five'])
 })
 
+test('regions have a view of their genome, unless --no-igv leaves it out', async () => {
+  const size = async (out: string, ...args: string[]) => {
+    await report(out, ...args)
+    return (await stat(at(out))).size
+  }
+  const sequences = await size('sequences.html')
+  const regions = await size('regions.html', '--bed', at('s.bed'))
+  expect(regions - sequences).toBeGreaterThan(300_000)
+  expect(regions - sequences).toBeLessThan(700_000)
+  expect((await size('small.html', '--bed', at('s.bed'), '--no-igv')) - sequences).toBeLessThan(2000)
+})
+
 test('names are text, whatever they look like, and coordinates come from --bed', async () => {
   await report('bed.html', '--bed', at('s.bed'))
   const page = await readFile(at('bed.html'), 'utf8')
@@ -98,16 +114,16 @@ test('names are text, whatever they look like, and coordinates come from --bed',
 })
 
 describe.skipIf(!hasBrowser)('in Chromium (Linux on x64)', () => {
-  async function opened(run: (page: Page, failures: string[]) => Promise<void>): Promise<void> {
+  async function opened(run: (page: Page) => Promise<void>, name = 'r.html'): Promise<void> {
     const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } })
     const failures: string[] = []
     page.on('pageerror', ({ message }) => failures.push(message))
     page.on('request', (request) => {
-      if (!request.url().startsWith('file:')) failures.push(request.url())
+      if (!/^(file|data|blob):/.test(request.url())) failures.push(request.url())
     })
-    await page.goto(pathToFileURL(at('r.html')).href)
+    await page.goto(pathToFileURL(at(name)).href)
     try {
-      await run(page, failures)
+      await run(page)
       expect(failures).toEqual([])
     } finally {
       await page.close()
@@ -173,5 +189,27 @@ describe.skipIf(!hasBrowser)('in Chromium (Linux on x64)', () => {
       await page.reload()
       expect(await paper()).toBe(dark)
     })
+  })
+
+  test('igv.js shows the scores along the genome, and follows the list', async () => {
+    // The second and the third window overlap: they are cut at the midpoint of their summits, 2090.
+    const starts = [0, 2000, 2060, 3000, 4000]
+    await writeFile(at('o.bed'), starts.map((start) => `chr1\t${start}\t${start + LENGTH}\n`).join(''))
+    await report('igv.html', '--bed', at('o.bed'))
+    await opened(async (page) => {
+      await page.getByText('On the genome').click()
+      const igv = igvPage(page, 'globalThis.report.browser', 'contributions')
+      await igv.ready(3000, 3120)
+      const [up, down, nothing] = await igv.heights([3020, 3021, 3030])
+      expect(up! / down!).toBeCloseTo(2, 1)
+      expect(nothing).toBeLessThan(3)
+      await page.locator('tbody tr').filter({ hasText: 'two' }).click()
+      await igv.ready(2000, 2120)
+      // Letters of 2 at 2020 and of 1.5 from 2060 on; from 2090 on the third window, whose letter at 2080 is cut off.
+      const [two, motif, last, other] = await igv.heights([2020, 2062, 2069, 2080])
+      expect(motif! / two!).toBeCloseTo(0.75, 1)
+      expect(last! / two!).toBeCloseTo(0.75, 1)
+      expect(other).toBeLessThan(3)
+    }, 'igv.html')
   })
 })

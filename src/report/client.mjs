@@ -95,6 +95,7 @@ function choose(sequence) {
   }
   list.querySelector('[aria-selected="true"]')?.focus()
   draw()
+  document.dispatchEvent(new Event('chosen'))
 }
 
 /** Shows `[start, end)`, kept inside the sequence. */
@@ -221,7 +222,7 @@ const actions = {
 }
 
 document.addEventListener('keydown', (event) => {
-  if (event.target === filter || event.ctrlKey || event.metaKey || event.altKey) return
+  if (event.target.closest('input, #genome') || event.ctrlKey || event.metaKey || event.altKey) return
   const action = actions[event.key]
   if (!action) return
   event.preventDefault()
@@ -261,6 +262,16 @@ svg.addEventListener('pointerdown', (event) => {
   svg.addEventListener('pointerup', () => svg.removeEventListener('pointermove', move), { once: true })
 })
 addEventListener('resize', draw)
+
+// For the view of the genome, which pages of regions have.
+globalThis.report = {
+  colours,
+  sequences,
+  decode,
+  get chosen() {
+    return chosen
+  },
+}
 
 drawList()
 if (shown[0]) {

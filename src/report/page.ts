@@ -20,7 +20,12 @@ const asset = async (name: string) => await readFile(join(ASSETS, name), 'utf8')
 
 const COLUMNS = ['Sequence', 'Completeness', 'Sum', 'Highest', 'Lowest', 'Seqlets']
 
-export async function reportPage({ title, facts, sequences, note }: ReportPage): Promise<string> {
+/** @param igv Whether sequences that have a place on a genome are shown there too, which adds 0.6 MB. */
+export async function reportPage(
+  { title, facts, sequences, note }: ReportPage,
+  { igv }: { igv: boolean },
+): Promise<string> {
+  const genome = igv && sequences.length > 0 && sequences.every(({ chrom }) => chrom !== undefined)
   const data = JSON.stringify({ glyphs: GLYPHS, colours: BASE_COLOURS, sequences })
   return `<!doctype html>
 <html lang="en">
@@ -46,7 +51,7 @@ ${facts.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtm
 <button type="button" data-key="0">all</button></div>
 <svg role="img" xmlns="http://www.w3.org/2000/svg"></svg>
 </section>
-<section class="list">
+${genome ? '<details id="genome"><summary>On the genome</summary><div></div></details>\n' : ''}<section class="list">
 <input type="search" placeholder="find a sequence" aria-label="find a sequence">
 <div class="scroll"><table>
 <thead><tr>${COLUMNS.map((name) => `<th scope="col"><button type="button">${name}</button></th>`).join('')}</tr></thead>
@@ -58,8 +63,17 @@ ${facts.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtm
 <script type="application/json" id="data">${data.replaceAll('<', '\\u003c')}</script>
 <script type="module">
 ${await asset('client.mjs')}</script>
-</body>
+${genome ? await genomeView() : ''}</body>
 </html>
+`
+}
+
+async function genomeView(): Promise<string> {
+  const packed = await readFile(join(ASSETS, 'igv.min.js.gz'), 'base64')
+  return `<script type="application/gzip;base64" id="igv">${packed}</script>
+<!-- ${(await asset('igv.LICENSE')).trim()} -->
+<script type="module">
+${await asset('genome.mjs')}</script>
 `
 }
 

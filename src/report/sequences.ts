@@ -1,13 +1,19 @@
 /** Sequences of a report: which are shown, and their scores in the form that the page draws. */
 
+import { stretches } from '../formats/bigwig.js'
 import { LETTERS, type Site } from '../formats/rows.js'
 import type { ScoreFile } from '../formats/score-file.js'
+import { SiteList } from '../formats/site-list.js'
 import { type Seqlet, SeqletCaller, type SeqletOptions } from '../genomics/seqlets.js'
 
 export interface ReportSequence {
   name: string
   /** Coordinate of the first position. */
   offset: number
+  /** Of sequences with a place on a genome. */
+  chrom: string | undefined
+  /** The positions `[from, to)` of the chromosome that have the scores of this sequence and of no other one here. */
+  stretch: [from: number, to: number] | undefined
   /** A, C, G, T, and N for unknown bases. */
   letters: string
   completeness: number | null
@@ -63,6 +69,7 @@ export async function reportData(
   for await (const { projected } of scores.rows()) caller.count(projected)
 
   const chosen = choose(totals, scores.completeness, limit)
+  const shared = stretchesOf(sites, chosen)
   const sequences: ReportSequence[] = []
   let seqlets = 0
   let row = 0
@@ -80,6 +87,8 @@ export async function reportData(
       sequences.push({
         name: scores.names?.[row] ?? place ?? `sequence ${row}`,
         offset: site?.start ?? 0,
+        chrom: site?.chrom,
+        stretch: shared.get(row),
         letters: lettersOf(oneHot.subarray(letters, letters + LETTERS * length), length),
         completeness: scores.completeness?.[row] ?? null,
         ...totals[row]!,
@@ -90,6 +99,18 @@ export async function reportData(
       })
     }
   return { sequences, seqlets, worstCompleteness: scores.completeness ? largest(scores.completeness) : null }
+}
+
+/** Where windows overlap, the one of the nearest summit has a position. */
+function stretchesOf(
+  sites: readonly Site[] | undefined,
+  chosen: ReadonlySet<number>,
+): Map<number, [from: number, to: number]> {
+  if (!sites) return new Map()
+  const rows = [...chosen]
+  const list = SiteList.from(rows.map((row) => sites[row]!))
+  const unbounded = new Map(sites.map(({ chrom }) => [chrom, Number.POSITIVE_INFINITY]))
+  return new Map(Array.from(stretches(list, unbounded), ({ row, from, to }) => [rows[row]!, [from, to]]))
 }
 
 function totalsOf(contributions: Float32Array): Totals {

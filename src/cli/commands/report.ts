@@ -15,6 +15,7 @@ interface Arguments {
   bed?: string
   limit: string
   title?: string
+  igv: boolean
   json?: boolean
 }
 
@@ -26,6 +27,7 @@ export function addReportCommand(program: Command): void {
     .requiredOption('--out <file.html>', 'page to write; it needs no other file and no network')
     .option('--bed <file>', 'the rows that were scored, in their order; for coordinates')
     .option('--limit <n>', 'sequences on the page: those with the largest contributions', '200')
+    .option('--no-igv', 'leave out the view of the genome, 0.6 MB, that pages of regions have')
     .option('--title <text>', 'heading (default: the name of the file)')
     .option('--json', 'print the summary as JSON')
     .action(async (path: string, options: Arguments) => {
@@ -43,12 +45,10 @@ async function report(scores: ScoreFile, name: string, options: Arguments): Prom
   const data = await reportData(scores, sites, parseCount(options.limit, '--limit', 1), {})
   const shown = data.sequences.length
   const note = shown < scores.count ? `${shown} of ${scores.count} sequences are on this page.` : ''
-  const page = await reportPage({
-    title: options.title ?? name,
-    facts: facts(scores, data),
-    sequences: data.sequences,
-    note,
-  })
+  const page = await reportPage(
+    { title: options.title ?? name, facts: facts(scores, data), sequences: data.sequences, note },
+    { igv: options.igv },
+  )
   await writeText(options.out, page)
   createReporter(options.json === true).result(
     () => `${shown} of ${scores.count} sequences, ${data.seqlets} seqlets: ${options.out}`,
