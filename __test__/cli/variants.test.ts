@@ -15,7 +15,7 @@ import {
 } from '../../src/index.js'
 import { type Finished, runCli } from '../support/cli.js'
 import { fastaOf } from '../support/genome.js'
-import { profileModel, randomCodes, randomFloats, sequenceModel } from '../support/models.js'
+import { DEMO_MODEL, profileModel, randomCodes, randomFloats, sequenceModel } from '../support/models.js'
 import { largestDifference, sum } from '../support/numbers.js'
 
 const LENGTH = 40
@@ -140,6 +140,7 @@ describe('the table', () => {
     }
     expect(JSON.parse(stdout)).toMatchObject({
       variants: 5,
+      withUnknownBases: 0,
       skipped: { symbolic: 1, breakend: 1, overlapping: 1, missing: 0, long: 1, mismatch: 0, edge: 1 },
       files: [at('a.tsv'), at('a.tsv.json')],
     })
@@ -206,7 +207,11 @@ describe('the table', () => {
     await writeFile(at('m.vcf'), wrong)
     const skip = ['--vcf', at('m.vcf'), '--mismatch', 'skip', '--edges', 'pad', '--json']
     const { stdout } = await variants([...skip, '--target', '0', '--out', at('d.tsv')])
-    expect(JSON.parse(stdout)).toMatchObject({ variants: 5, skipped: { mismatch: 1, edge: 0 } })
+    expect(JSON.parse(stdout)).toMatchObject({
+      variants: 5,
+      withUnknownBases: 1,
+      skipped: { mismatch: 1, edge: 0 },
+    })
     expect((await table('d.tsv')).map(({ variant_id }) => variant_id)).toEqual([
       'v0',
       'v1',
@@ -215,6 +220,23 @@ describe('the table', () => {
       'edge',
     ])
   })
+})
+
+test('a base of a motif that the demo was trained on counts more than others', async () => {
+  const text = letters(randomCodes(1000, 8)).replaceAll('GATA', 'GACA')
+  const planted = `${text.slice(0, 495)}GATAAG${text.slice(501)}`
+  await writeFile(at('planted.fa'), fastaOf({ chr1: planted }, 60))
+  const records = [496, 497, 498, 499].concat([420, 440, 550, 570]).map((position) => {
+    const ref = planted[position - 1]!
+    return `chr1\t${position}\t.\t${ref}\t${other(ref)}\t.\t.\t.\n`
+  })
+  await writeFile(at('planted.vcf'), records.join(''))
+  const args = ['variants', DEMO_MODEL, '--vcf', at('planted.vcf'), '--genome', at('planted.fa')]
+  const { code, stderr } = await runCli([...args, '--target', 'logits:0', '--out', at('planted.tsv')])
+  expect(code, stderr).toBe(0)
+  const effects = (await table('planted.tsv')).map(({ diff }) => Number(diff))
+  expect(Math.max(...effects.slice(0, 4))).toBeLessThan(0)
+  expect(Math.max(...effects.slice(0, 4))).toBeLessThan(Math.min(...effects.slice(4)))
 })
 
 describe('heads of profile and counts', () => {
@@ -324,6 +346,19 @@ describe('contributions', () => {
     }
   })
 
+  test('differ by as much as the predictions do', async () => {
+    await variants([...SCORE, '--out', at('w.tsv')])
+    const rows = await table('w.tsv')
+    const [first, second] = await Promise.all(
+      ['allele1', 'allele2'].map(async (name) => floats((await readNpz(at(`w.${name}.npz`))).contributions)),
+    )
+    const size = 4 * LENGTH
+    for (const [index, row] of rows.entries()) {
+      const total = (values: number[]) => sum(values.slice(index * size, (index + 1) * size))
+      expect(total(second!) - total(first!)).toBeCloseTo(Number(row.diff), 5)
+    }
+  })
+
   test('of allele 1 are those that score gives for its shuffles', async () => {
     await variants([...SCORE, '--forward-only', '--out', at('t.tsv')])
     const archive = await readNpz(at('t.allele1.npz'))
@@ -343,6 +378,31 @@ describe('contributions', () => {
       ['allele1', 'allele2'].flatMap((each) => [`u.${each}.attr.npz`, `u.${each}.h5`, `u.${each}.ohe.npz`]),
     )
   })
+})
+
+test('an interrupt leaves nothing behind', async () => {
+  const many = Array.from({ length: 20_000 }, (_, index) => {
+    const position = 100 + (index % 100)
+    return `chr1\t${position}\t.\t${CHR1[position - 1]}\tN\t.\t.\t.\n`
+  })
+  await writeFile(at('many.vcf'), many.join(''))
+  const args = [
+    'variants',
+    at('model.onnx'),
+    '--genome',
+    at('g.fa'),
+    '--vcf',
+    at('many.vcf'),
+    '--target',
+    '1',
+  ]
+  const begun = async () => {
+    while (!(await leftovers()).some((name) => name.endsWith('.tmp')))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const { code } = await runCli([...args, '--batch', '1', '--out', at('wrong.tsv')], { interrupt: begun() })
+  expect(code).toBe(130)
+  expect(await leftovers()).toEqual([])
 })
 
 describe('what goes wrong', () => {

@@ -50,6 +50,19 @@ beforeAll(async () => {
   await writeFile(at('genome.fa'), fastaOf({ chr1: genome }, 60))
   const peaks = [300, 10, 900, 1500].map((start) => `chr1\t${start}\t${start + 100}\t.\t0\t.\t1\t2\t3\t50\n`)
   await writeFile(at('peaks.narrowPeak'), peaks.join(''))
+  const variants = [300, 700, 1500].map((start) => [
+    `chr1`,
+    start + 1,
+    genome[start]!,
+    `${genome[start]}GATA`,
+  ])
+  const vcf = variants.map(
+    ([chrom, position, ref, alt]) => `${chrom}\t${position}\t.\t${ref}\t${alt},<DEL>\t.\t.\t.\n`,
+  )
+  await writeFile(at('variants.vcf.gz'), gzipSync(`##fileformat=VCFv4.4\n${vcf.join('')}`))
+  await writeFile(at('variants.tsv'), variants.map((row, index) => `${row.join('\t')}\tv${index}\n`).join(''))
+  const matrix = 'letter-probability matrix: alength= 4 w= 2\n 0.1 0.2 0.3 0.4\n 0.7 0.1 0.1 0.1\n'
+  await writeFile(at('motifs.meme'), `MEME version 4\n\nMOTIF one\n${matrix}`)
   await writeNpy(at('peaks-control.npy'), {
     dtype: 'float32',
     shape: [4, 2, 192],

@@ -9,6 +9,7 @@ import {
   type SkipReason,
 } from '../genomics/alleles.js'
 import type { Genome } from '../genomics/genome.js'
+import { UNKNOWN_BASE } from '../genomics/letters.js'
 import type { Edges } from '../genomics/region.js'
 import type { Variant } from '../genomics/variant.js'
 import { readVariantList, type VariantSchema } from '../genomics/variant-list.js'
@@ -35,6 +36,8 @@ export interface AlleleSettings {
 /** How many variants have windows, and why others have none. */
 export interface AlleleCounts {
   kept: number
+  /** Of these, pairs of windows with an unknown base. */
+  unknown: number
   skipped: Record<SkipReason, number>
   /** The first variants that are skipped, in words. */
   examples: string[]
@@ -45,7 +48,7 @@ const SHOWN = 5
 
 export function noCounts(): AlleleCounts {
   const skipped = Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as AlleleCounts['skipped']
-  return { kept: 0, skipped, examples: [] }
+  return { kept: 0, unknown: 0, skipped, examples: [] }
 }
 
 /**
@@ -65,6 +68,7 @@ export async function* readAlleles(
     const found = await allelesOf(variant, genome, { length, edges, where })
     if (!('skipped' in found)) {
       counts.kept++
+      if (found.allele1.includes(UNKNOWN_BASE) || found.allele2.includes(UNKNOWN_BASE)) counts.unknown++
       yield found
       continue
     }

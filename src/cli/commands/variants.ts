@@ -145,12 +145,13 @@ async function variants(
     await writeJson(`${prefix}.params.json`, parameters)
     const seconds = (performance.now() - started) / 1000
     const files = [tablePath, `${tablePath}.json`, ...(scored?.paths ?? [])]
-    const { kept, skipped } = counts
+    const { kept, unknown, skipped } = counts
     reporter.result(
       () =>
         `${kept} variants in ${seconds.toFixed(1)} s, ${(kept / seconds).toFixed(1)} per second: ${files.join(', ')}`,
       {
         variants: kept,
+        withUnknownBases: unknown,
         skipped,
         seconds,
         variantsPerSecond: kept / seconds,
