@@ -109,7 +109,10 @@ describe('convert', () => {
     [['s.npz', 'x.bw', '--bed', 'short.bed', '--genome', 'g.fa'], 3, '1 rows, the scores are of 4'],
     [['codes.npz', 'x'], 3, 'codes.npz'],
     [['values.npz', 'x'], 3, 'no sequences'],
-    [['several.npz', 'x'], 3, 'one target'],
+    [['several.npz', 'x'], 2, 'holds 2 targets: choose one by --target, from 0 to 1'],
+    [['several.npz', 'x', '--target', '2'], 2, '--target 2: those of'],
+    [['s.npz', 'x', '--target', '1'], 2, '--target 1: those of'],
+    [['first.h5', 'x', '--target', '0'], 2, 'holds one target: leave out --target'],
     [['plain.npz', 'x'], 2, '--hypothetical'],
     [['missing.npz', 'x'], 3, 'does not exist'],
     [['s.fa', 'x'], 3, 's.fa'],
@@ -123,7 +126,7 @@ describe('convert', () => {
     await succeed('score', at('m.onnx'), ...values, '--out', at('values.npz'))
     await writeFile(at('codes.npz'), 'no archive')
     const before = await readdir(folder)
-    const paths = args.map((each) => (/^(--|bpnet)/.test(each) ? each : at(each)))
+    const paths = args.map((each) => (/^(--|bpnet|\d)/.test(each) ? each : at(each)))
     const { code: found, stderr } = await runCli(['convert', ...paths])
     expect(stderr).toContain(message)
     expect(found).toBe(code)

@@ -129,7 +129,6 @@ with h5py.File(sys.argv[1]) as f:
 test.each([
   [['--format', 'bpnet'], 2, '--bed'],
   [[], 2, '--format chrombpnet or --format bpnet'],
-  [['--format', 'chrombpnet', '--target', '0'], 2, 'one target'],
 ])('%s is refused and leaves no file', async (options, code, message) => {
   const before = await readdir(folder)
   const finished = await score('first.onnx', 'refused.h5', options)

@@ -100,3 +100,8 @@ export function byInput(
   if (common !== undefined) for (const name of names) if (!found.has(name)) found.set(name, common)
   return found
 }
+
+/** Which of several targets of a file, if it is said. */
+export function parseTargetNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseCount(text, '--target', 0)
+}

@@ -11,3 +11,9 @@ export function prefixOf(out: string): string {
 export function jobFolderOf(out: string): string {
   return `${prefixOf(out)}.job`
 }
+
+/** The file of one of several targets: `PREFIX.counts_scores.h5` for `PREFIX.h5`. */
+export function fileOfTarget(out: string, target: string): string {
+  const prefix = prefixOf(out)
+  return `${prefix}.${target}${out.slice(prefix.length)}`
+}

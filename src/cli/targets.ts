@@ -47,3 +47,16 @@ export function parseHead(text: string): HeadTarget {
     ...(weights !== undefined && { weights: weights as NonNullable<HeadTarget['weights']> }),
   }
 }
+
+/**
+ * What the files of several targets are called by, in the order of the targets: `counts_scores` and `profile_scores` for
+ * heads, as ChromBPNet and BPNet name them, `logits-1` for `--target logits:1`.
+ */
+export function targetNames({ target = [], head = [] }: { target?: string[]; head?: string[] }): string[] {
+  const plain = (text: string) => text.replaceAll(/[^A-Za-z0-9._]+/g, '-').replaceAll(/^-+|-+$/g, '')
+  const names = [
+    ...target.map((text) => (/^\d/.test(text) ? `target-${plain(text)}` : plain(text))),
+    ...head.map((text) => `${plain(text)}_scores`),
+  ]
+  return names.map((name, index) => (names.indexOf(name) === index ? name : `${name}-${index}`))
+}

@@ -28,14 +28,22 @@ export interface ScoreFile {
 /**
  * @param path A `.npz` of `score` from letters, one of the two files of `--format modisco` or their common prefix, or
  *   HDF5 in the layout of ChromBPNet or BPNet.
- * @throws {DeepLiftError} FILE_NOT_FOUND, FILE_FORMAT
+ * @param target Which of several targets, from 0: `.npz` of `score` has an axis of them.
+ * @throws {DeepLiftError} FILE_NOT_FOUND, FILE_FORMAT, INVALID_OPTION
  */
-export async function openScoreFile(path: string): Promise<ScoreFile> {
+export async function openScoreFile(path: string, target?: number): Promise<ScoreFile> {
+  const file = await openFile(path, target)
+  if (target === undefined || file.format === 'npz') return file
+  await file.close()
+  throw new DeepLiftError('INVALID_OPTION', `${path} holds one target: leave out --target.`)
+}
+
+async function openFile(path: string, target: number | undefined): Promise<ScoreFile> {
   if (/\.(h5|hdf5)$/.test(path)) return await Hdf5ScoreFile.open(path)
   const prefix = path.replace(/\.(ohe|attr)\.npz$/, '')
   if (prefix !== path || (existsSync(`${path}.ohe.npz`) && existsSync(`${path}.attr.npz`)))
     return await ModiscoScoreFile.open(prefix)
-  if (path.endsWith('.npz')) return await NpzScoreFile.open(path)
+  if (path.endsWith('.npz')) return await NpzScoreFile.open(path, target)
   throw new DeepLiftError(
     'FILE_FORMAT',
     `${path}: scores are read from .npz, from the two files of --format modisco, and from .h5.`,

@@ -9,6 +9,7 @@ import type { FileOptions, RowsWriter, Site } from '../../formats/rows.js'
 import { openScoreFile, type ScoreFile } from '../../formats/score-file.js'
 import { Genome } from '../../genomics/genome.js'
 import { checkChoice } from '../../options/check.js'
+import { parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
 import { canonicalJson } from '../provenance.js'
 import { sitesOf } from '../sites.js'
@@ -22,6 +23,7 @@ interface Arguments {
   genome?: string
   compress?: boolean
   float16?: boolean
+  target?: string
   json?: boolean
 }
 
@@ -36,9 +38,13 @@ export function addConvertCommand(program: Command): void {
     .option('--genome <file>', 'FASTA or 2bit, whose chromosomes a bigWig lists')
     .option('--compress', 'deflate .npz and HDF5 files')
     .option('--float16', 'store scores in half precision')
+    .option(
+      '--target <n>',
+      'which of several targets of an .npz, from 0, in the order in which they were scored',
+    )
     .option('--json', 'print the summary as JSON')
     .action(async (input: string, out: string, options: Arguments) => {
-      const scores = await openScoreFile(input)
+      const scores = await openScoreFile(input, parseTargetNumber(options.target))
       try {
         await convert(scores, out, options)
       } finally {

@@ -6,7 +6,7 @@ import { openScoreFile, type ScoreFile } from '../../formats/score-file.js'
 import { writeText } from '../../io/files.js'
 import { reportPage } from '../../report/page.js'
 import { type ReportData, reportData } from '../../report/sequences.js'
-import { parseCount } from '../arguments.js'
+import { parseCount, parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
 import { sitesOf } from '../sites.js'
 
@@ -16,6 +16,7 @@ interface Arguments {
   limit: string
   title?: string
   igv: boolean
+  target?: string
   json?: boolean
 }
 
@@ -29,9 +30,13 @@ export function addReportCommand(program: Command): void {
     .option('--limit <n>', 'sequences on the page: those with the largest contributions', '200')
     .option('--no-igv', 'leave out the view of the genome, 0.6 MB, that pages of regions have')
     .option('--title <text>', 'heading (default: the name of the file)')
+    .option(
+      '--target <n>',
+      'which of several targets of an .npz, from 0, in the order in which they were scored',
+    )
     .option('--json', 'print the summary as JSON')
     .action(async (path: string, options: Arguments) => {
-      const scores = await openScoreFile(path)
+      const scores = await openScoreFile(path, parseTargetNumber(options.target))
       try {
         await report(scores, basename(path), options)
       } finally {

@@ -24,6 +24,7 @@ import { chooseFormat, createSink } from '../sinks/formats.js'
 import type { Sink } from '../sinks/sink.js'
 import { reportDropped } from '../streamed.js'
 import { rateLine } from '../summary.js'
+import { targetNames } from '../targets.js'
 import { version } from '../version.js'
 
 interface Arguments extends ScoreArguments, ProgressArguments {
@@ -104,7 +105,10 @@ async function scoreExamples(
     })
     const { compress = false, float16 = false } = options
     const several = severalScored(scoring, model)
-    const sink = createSink(format, { out, several, provenance, compress, float16 })
+    const sink = createSink(format, {
+      ...{ out, several, provenance, compress, float16 },
+      targets: targetNames(options),
+    })
     try {
       const summary = await run(model, examples, scoring, sink, reporter, options, signal)
       await sink.finish()

@@ -5,7 +5,7 @@ import { DeepLiftError } from '../../errors.js'
 import { openScoreFile, type ScoreFile } from '../../formats/score-file.js'
 import { type Seqlet, SeqletCaller, type SeqletOptions } from '../../genomics/seqlets.js'
 import { writeText } from '../../io/files.js'
-import { parseCount } from '../arguments.js'
+import { parseCount, parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
 import { sitesOf } from '../sites.js'
 
@@ -16,6 +16,7 @@ interface Arguments {
   minLength: string
   maxLength: string
   flanks: string
+  target?: string
   json?: boolean
 }
 
@@ -36,9 +37,13 @@ export function addSeqletsCommand(program: Command): void {
     .option('--min-length <n>', 'positions of the shortest', '4')
     .option('--max-length <n>', 'positions of the longest', '25')
     .option('--flanks <n>', 'positions added on both sides', '0')
+    .option(
+      '--target <n>',
+      'which of several targets of an .npz, from 0, in the order in which they were scored',
+    )
     .option('--json', 'print the summary as JSON')
     .action(async (path: string, options: Arguments) => {
-      const scores = await openScoreFile(path)
+      const scores = await openScoreFile(path, parseTargetNumber(options.target))
       try {
         await writeSeqlets(scores, options)
       } finally {

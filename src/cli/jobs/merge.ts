@@ -11,6 +11,7 @@ import { prefixOf } from '../results.js'
 import { chooseFormat, createSink } from '../sinks/formats.js'
 import { RegionsSink } from '../sinks/regions.js'
 import { type ScoredRecord, type Sink, SinkGroup } from '../sinks/sink.js'
+import { targetNames } from '../targets.js'
 import { withAdvice } from './advice.js'
 import { type Block, blockExists, countUnknown, readBlock } from './block.js'
 import type { Manifest } from './manifest.js'
@@ -70,6 +71,7 @@ async function createSinks(folder: string, manifest: Manifest, out: string): Pro
   const context = {
     out,
     several: scored.length > 1,
+    targets: targetNames(parameters as { target?: string[]; head?: string[] }),
     provenance,
     compress: parameters.compress === true,
     float16: parameters.float16 === true,

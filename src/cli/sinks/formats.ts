@@ -3,13 +3,16 @@
 import { BigWigRowsWriter } from '../../formats/bigwig.js'
 import { Hdf5RowsWriter } from '../../formats/hdf5.js'
 import { ModiscoWriter } from '../../formats/modisco.js'
+import { provenanceOfTarget } from '../../formats/targets.js'
 import { checkChoice } from '../../options/check.js'
 import type { OutputName } from '../../options/score-options.js'
 import { usage } from '../arguments.js'
+import { fileOfTarget } from '../results.js'
 import { NpySink } from './npy.js'
 import { NpzSink } from './npz.js'
 import { SequenceRowsSink } from './sequence-rows.js'
-import type { Sink, SinkContext } from './sink.js'
+import { type Sink, type SinkContext, SinkGroup } from './sink.js'
+import { TargetSink } from './target.js'
 
 export const FORMATS = ['npz', 'npy', 'modisco', 'chrombpnet', 'bpnet', 'bigwig'] as const
 export type Format = (typeof FORMATS)[number]
@@ -43,8 +46,18 @@ export function chooseFormat({ format, out }: { format?: string; out?: string })
   return out?.endsWith('.npy') ? 'npy' : 'npz'
 }
 
+/** Formats with an axis of targets. */
+const HOLDS_TARGETS: readonly Format[] = ['npz', 'npy']
+
+/** Of several targets, other formats get a file each. */
 export function createSink(format: Format, context: SinkContext): Sink {
-  return CREATE[format](context)
+  const { targets = [], out, provenance } = context
+  if (targets.length < 2 || HOLDS_TARGETS.includes(format)) return CREATE[format](context)
+  const sinks = targets.map((name, target) => {
+    const own = { out: fileOfTarget(out, name), provenance: provenanceOfTarget(provenance, target) }
+    return new TargetSink(CREATE[format]({ ...context, ...own }), target)
+  })
+  return new SinkGroup(sinks)
 }
 
 export function outputsOf(format: Format): readonly OutputName[] {

@@ -1,4 +1,4 @@
-/** Batches of scores as rows for the formats of the field: one input that takes sequences, one target. */
+/** Batches of scores as rows for the formats of the field: the input that takes sequences, one target. */
 
 import { DeepLiftError } from '../../errors.js'
 import {
@@ -29,16 +29,16 @@ export class SequenceRowsSink implements Sink {
 
   async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
     const { needs } = this.writer
-    const [entry, other] = Object.entries(needs.hypothetical ? batch.hypothetical : batch.contributions)
-    if (!entry || other) throw this.#refuse('it holds one input that takes sequences')
+    const scored = Object.entries(needs.hypothetical ? batch.hypothetical : batch.contributions)
+    // Others, such as the control tracks of BPNet, have no letters.
+    const lettered = scored.filter(([name, { shape }]) => letterAxis(shape) && inputsOf(batch, name))
+    const [entry, other] = lettered
+    if (!entry) throw this.#refuse('it holds scores of an input that takes sequences')
+    if (other) throw this.#refuse('it holds one input that takes sequences')
     const [name, scores] = entry
-    const letters = letterAxis(scores.shape)
-    if (!letters) throw this.#refuse('it holds one target, of a model of sequences')
-    const { axis, length } = letters
-    const inputs = batch.records.map((record) => record.inputs[name])
-    if (!inputs.every((input) => input !== undefined))
-      throw this.#refuse('it holds scores of sequences, not of layers')
-    const oneHot = oneHotOf(inputs as Tensor[], axis, length)
+    const { axis, length } = letterAxis(scores.shape)!
+    const inputs = inputsOf(batch, name)!
+    const oneHot = oneHotOf(inputs, axis, length)
     const values = inOrder(scores.data, axis, length)
     await this.writer.write({
       length,
@@ -72,6 +72,12 @@ export class SequenceRowsSink implements Sink {
   async abort(): Promise<void> {
     await this.writer.abort()
   }
+}
+
+/** The tensors of an input; undefined for layers. */
+function inputsOf({ records }: ScoreBatch<ScoredRecord>, name: string): Tensor[] | undefined {
+  const inputs = records.flatMap(({ inputs }) => (inputs[name] ? [inputs[name] as Tensor] : []))
+  return inputs.length === records.length ? inputs : undefined
 }
 
 function oneHotOf(inputs: readonly Tensor[], axis: LetterAxis, length: number): Int8Array {

@@ -27,6 +27,8 @@ export interface SinkContext extends FileOptions {
   out: string
   /** Whether several inputs or layers are scored, so that keys name them. */
   several: boolean
+  /** Names of several targets, in the order of their axis. */
+  targets?: readonly string[]
   /** Of examples that are regions. */
   genome?: { path: string; sizes: ReadonlyMap<string, number> }
 }
