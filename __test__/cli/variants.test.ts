@@ -269,7 +269,15 @@ describe('heads of profile and counts', () => {
     await variants([...ZEROS, '--head', 'counts', '--head', 'profile', '--out', at('h')], 'heads')
     const rows = await table('h.variant_scores.tsv')
     expect(Object.keys(rows[0]!).slice(5)).toEqual([
-      ...['allele1_pred_counts', 'allele2_pred_counts', 'logfc', 'abs_logfc', 'jsd', 'abs_logfc_x_jsd'],
+      ...[
+        'allele1_pred_counts',
+        'allele2_pred_counts',
+        'logfc',
+        'abs_logfc',
+        'jsd',
+        'logfc_x_jsd',
+        'abs_logfc_x_jsd',
+      ],
     ])
     for (const [index, variant] of VARIANTS.entries()) {
       const row = rows[index]!
@@ -292,8 +300,38 @@ describe('heads of profile and counts', () => {
       const jsd = plainDistance(strand(first!.logits, change < 0), strand(second!.logits, change > 0))
       expect(Number(row.jsd)).toBeCloseTo(jsd, 10)
       expect(Number(row.jsd)).toBeGreaterThan(0)
+      expect(Number(row.logfc_x_jsd)).toBe(Number(row.logfc) * Number(row.jsd))
       expect(Number(row.abs_logfc_x_jsd)).toBe(Number(row.abs_logfc) * Number(row.jsd))
     }
+  })
+
+  test('and where counts stand among those of peaks', async () => {
+    const centres = Array.from({ length: 12 }, (_, index) => 30 + 20 * index)
+    const rows = centres.map((centre) => `chr1\t${centre}\t${centre + 1}\n`)
+    await writeFile(at('peaks.bed'), [...rows, 'chr2\t3\t4\n'].join(''))
+    const args = [...ZEROS, '--head', 'counts', '--head', 'profile', '--peaks', at('peaks.bed')]
+    await variants([...args, '--out', at('q.tsv')], 'heads')
+    const found = await table('q.tsv')
+    const peaks = await Promise.all(
+      centres.map(async (centre) => {
+        const text = CHR1.slice(centre - LENGTH / 2, centre + LENGTH / 2)
+        return (await outputs(Uint8Array.from(text, (base) => 'ACGT'.indexOf(base)))).counts
+      }),
+    )
+    const quantile = (counts: string) =>
+      Math.max(peaks.filter((peak) => peak < Number(counts)).length, 1) / peaks.length
+    for (const row of found) {
+      const [first, second] = [quantile(row.allele1_pred_counts!), quantile(row.allele2_pred_counts!)]
+      expect([Number(row.allele1_quantile), Number(row.allele2_quantile)]).toEqual([first, second])
+      const active = Math.max(first, second)
+      expect(Number(row.active_allele_quantile)).toBe(active)
+      expect(Number(row.abs_quantile_change)).toBe(Math.abs(second - first))
+      expect(Number(row.abs_logfc_x_jsd_x_active_allele_quantile)).toBe(Number(row.abs_logfc_x_jsd) * active)
+    }
+    expect(new Set(found.map(({ allele1_quantile }) => allele1_quantile)).size).toBeGreaterThan(1)
+    const none = ['--head', 'profile', ...ZEROS, '--peaks', at('peaks.bed'), '--out', at('wrong.tsv')]
+    expect((await variants(none, 'heads', 2)).stderr).toMatch(/it takes one --head counts/)
+    expect(await leftovers()).toEqual([])
   })
 
   test('with control tracks that are turned with the sequence', async () => {
@@ -370,12 +408,14 @@ describe('contributions', () => {
     expect(largestDifference(floats(archive.contributions), scores.contributions.x!.data)).toBeLessThan(1e-6)
   })
 
-  test('in the files of other tools', async () => {
+  test('in the files of other tools, one for each of several targets', async () => {
     await variants([...SCORE, '--format', 'modisco', '--out', at('u.tsv')])
-    await variants([...SCORE, '--format', 'chrombpnet', '--out', at('u.tsv')])
+    await variants([...SCORE, '--target', '0', '--format', 'chrombpnet', '--out', at('u.tsv')])
     const names = (await readdir(folder)).filter((name) => name.startsWith('u.allele'))
     expect(names.sort()).toEqual(
-      ['allele1', 'allele2'].flatMap((each) => [`u.${each}.attr.npz`, `u.${each}.h5`, `u.${each}.ohe.npz`]),
+      ['allele1', 'allele2'].flatMap((allele) =>
+        ['attr.npz', 'ohe.npz', 'target-0.h5', 'target-1.h5'].map((name) => `u.${allele}.${name}`),
+      ),
     )
   })
 })

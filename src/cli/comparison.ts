@@ -20,7 +20,7 @@ import { addModelOptions, collect, type ModelArguments } from './model-options.j
 import { fileReferences } from './npy-rows.js'
 import { addReferenceOptions } from './score-arguments.js'
 import { chooseFormat, type Format, outputsOf } from './sinks/formats.js'
-import { parseHead, parseTarget } from './targets.js'
+import { parseHead, parseTarget, targetNames } from './targets.js'
 
 export interface ComparisonArguments extends ModelArguments, ExplanationArguments {
   input?: string[]
@@ -84,6 +84,8 @@ export interface ContributionPlan {
   references: Record<string, InputReferences>
   /** Shuffles of one sequence that several are compared with. */
   shuffle: DinucleotideShuffle | undefined
+  /** Names of several targets, for formats with a file each. */
+  targets: readonly string[]
 }
 
 /** How sequences are scored, if they are. */
@@ -119,7 +121,7 @@ export async function contributionPlan(
       references[name] = await sharedReferences(command, model, name, argument.file)
     else references[name] = argument
   }
-  return { choices, format, references, shuffle }
+  return { choices, format, references, shuffle, targets: targetNames(options) }
 }
 
 async function sharedReferences(

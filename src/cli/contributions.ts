@@ -36,10 +36,11 @@ export function contributionSink(
   plan: ContributionPlan,
   model: DeepLift,
   prefix: string,
-  context: Omit<SinkContext, 'out' | 'several'>,
+  context: Omit<SinkContext, 'out' | 'several' | 'targets'>,
 ): Sink {
   const several = (plan.choices.layers?.length ?? model.inputs.length) > 1
-  return createSink(plan.format, { ...context, several, out: `${prefix}${EXTENSION[plan.format] ?? ''}` })
+  const { format, targets } = plan
+  return createSink(format, { ...context, several, targets, out: `${prefix}${EXTENSION[format] ?? ''}` })
 }
 
 /** Writes the scores of all sequences. The caller finishes the sink. @returns the largest residual */

@@ -11,7 +11,8 @@
 import { effectOf, type Reading, type Readout } from '../effects/readout.js'
 import type { Motif } from '../genomics/motifs.js'
 import { NpzWriter } from '../io/npz-write.js'
-import { columnName, PREDICTION, TableFile } from './effect-table.js'
+import { columnName, PREDICTION } from './effect-columns.js'
+import { TableFile } from './table-file.js'
 
 /** Mean and variance of numbers that come one by one (Welford). */
 class Moments {

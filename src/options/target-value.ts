@@ -14,11 +14,11 @@ export function fitTarget(target: NativeTarget, shape: readonly number[], where:
       `${where}: ${JSON.stringify(tensor)} has the shape ${showShape(shape)} per example; ` +
         (seed ? `the seed has ${seed.length} weights.` : 'say which of its values is meant.'),
     )
-  const fit = (each: NativeIndex) => resolveIndex(each, { name: tensor, shape }, where)
+  const resolved = (each: NativeIndex) => resolveIndex(each, { name: tensor, shape }, where)
   return {
     ...target,
-    ...(index !== undefined && { index: fit(index) }),
-    ...(minus !== undefined && { minus: fit(minus) }),
+    ...(index !== undefined && { index: resolved(index) }),
+    ...(minus !== undefined && { minus: resolved(minus) }),
   }
 }
 

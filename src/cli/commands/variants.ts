@@ -1,7 +1,7 @@
 /** `deeplift variants`: what variants change in the outputs of a model, and the scores of both alleles. */
 
 import { type Command, Option } from 'commander'
-import { readSequences } from '../../effects/read-sequences.js'
+import { type ReadSettings, readSequences } from '../../effects/read-sequences.js'
 import { DeepLiftError } from '../../errors.js'
 import type { Alleles } from '../../genomics/alleles.js'
 import { Genome, type Lowercase } from '../../genomics/genome.js'
@@ -30,18 +30,20 @@ import {
 } from '../comparison.js'
 import { createReporter, type Reporter } from '../console.js'
 import { contribute, contributionSink, type ScoredSequence } from '../contributions.js'
-import { TableFile, variantHeader, variantRow } from '../effect-table.js'
+import { variantColumns } from '../effect-columns.js'
 import { interruption } from '../interruption.js'
 import { windowLength } from '../jobs/sizes.js'
 import { loadModel } from '../model-options.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
 import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
+import { peakQuantiles } from '../peak-quantiles.js'
 import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
 import { provenanceText } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import { addWindowOptions, type WindowArguments } from '../score-arguments.js'
 import { type Sink, SinkGroup } from '../sinks/sink.js'
 import { channelAxisOf } from '../streamed.js'
+import { TableFile } from '../table-file.js'
 
 interface Arguments extends ComparisonArguments, WindowArguments, ProgressArguments {
   vcf?: string
@@ -49,6 +51,7 @@ interface Arguments extends ComparisonArguments, WindowArguments, ProgressArgume
   schema: string
   genome?: string
   mismatch: string
+  peaks?: string
   out?: string
   json?: boolean
 }
@@ -73,6 +76,10 @@ export function addVariantsCommand(program: Command): void {
     )
       .choices(MISMATCH)
       .default(MISMATCH[0]),
+  )
+  command.option(
+    '--peaks <file>',
+    'BED or narrowPeak: also write where counts of alleles stand among those of peaks',
   )
   command.option('--out <file>', 'the table, FILE.tsv; or else the beginning of the names of all files')
   addComparisonOptions(command)
@@ -176,24 +183,28 @@ async function writeTable(work: Work, table: TableFile): Promise<AlleleCounts> {
   const { model, options, file, windows, roles, reporter, signal } = work
   const counts = noCounts()
   const line = new ProgressLine('sequences', options)
+  const settings: ReadSettings = {
+    ...roles,
+    ...channelAxisOf(options),
+    ...batchOf(options),
+    plan: readoutPlan(options, model),
+    bothStrands: options.forwardOnly !== true,
+    signal,
+    onProgress: (progress) => line.update(progress),
+  }
   let header = false
   try {
-    for await (const { item, readouts, readings } of readSequences(
-      model,
-      pairs(readAlleles(file, windows, counts)),
-      {
-        ...roles,
-        ...channelAxisOf(options),
-        ...batchOf(options),
-        plan: readoutPlan(options, model),
-        bothStrands: options.forwardOnly !== true,
-        signal,
-        onProgress: (progress) => line.update(progress),
-      },
-    )) {
-      if (!header) await table.write(variantHeader(readouts))
+    const { genome } = windows
+    const peaks =
+      options.peaks === undefined
+        ? undefined
+        : await peakQuantiles(options.peaks, genome, windows, model, settings)
+    const groups = pairs(readAlleles(file, windows, counts))
+    for await (const { item, readouts, readings } of readSequences(model, groups, settings)) {
+      const columns = variantColumns(item, readouts, readings, peaks)
+      if (!header) await table.write(columns.map(([name]) => name))
       header = true
-      await table.write(variantRow(item, readouts, readings))
+      await table.write(columns.map(([, cell]) => cell))
     }
   } finally {
     line.end()
