@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,6 +77,7 @@ beforeAll(async () => {
   await writeFile(at('heads.onnx'), profileModel(LENGTH))
   await writeFile(at('g.fa'), fastaOf(GENOME, 60))
   await writeFile(at('v.vcf'), VCF)
+  await writeFile(at('un.vcf'), 'chr3\t5\t.\tA\tC\t.\t.\t.\n')
   await writeFile(at('v.vcf.gz'), gzipSync(VCF))
   model = await DeepLift.load(at('model.onnx'))
   heads = await DeepLift.load(at('heads.onnx'))
@@ -141,7 +143,10 @@ describe('the table', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       variants: 5,
       withUnknownBases: 0,
-      skipped: { symbolic: 1, breakend: 1, overlapping: 1, missing: 0, long: 1, mismatch: 0, edge: 1 },
+      skipped: {
+        ...{ symbolic: 1, breakend: 1, overlapping: 1, missing: 0, long: 1, mismatch: 0, edge: 1 },
+        chromosome: 0,
+      },
       files: [at('a.tsv'), at('a.tsv.json')],
     })
     expect(stderr).toMatch(
@@ -149,6 +154,8 @@ describe('the table', () => {
     )
     const provenance = JSON.parse(await readFile(at('a.tsv.json'), 'utf8'))
     expect(provenance).toMatchObject({ program: 'deeplift', length: LENGTH, parameters: { target: ['1'] } })
+    expect(provenance.files).toEqual({ vcfSha256: createHash('sha256').update(VCF).digest('hex') })
+    expect(JSON.stringify(provenance)).not.toContain(folder)
     expect((await readdir(folder)).filter((name) => name.includes('tmp'))).toEqual([])
   })
 
@@ -204,13 +211,13 @@ describe('the table', () => {
     )
     await rm(at('wrong.vcf'))
     expect(await leftovers()).toEqual([])
-    await writeFile(at('m.vcf'), wrong)
+    await writeFile(at('m.vcf'), `${wrong}chrUn_7\t5\tnowhere\tA\tC\t.\t.\t.\n`)
     const skip = ['--vcf', at('m.vcf'), '--mismatch', 'skip', '--edges', 'pad', '--json']
     const { stdout } = await variants([...skip, '--target', '0', '--out', at('d.tsv')])
     expect(JSON.parse(stdout)).toMatchObject({
       variants: 5,
       withUnknownBases: 1,
-      skipped: { mismatch: 1, edge: 0 },
+      skipped: { mismatch: 1, edge: 0, chromosome: 1 },
     })
     expect((await table('d.tsv')).map(({ variant_id }) => variant_id)).toEqual([
       'v0',
@@ -481,6 +488,7 @@ describe('what goes wrong', () => {
       2,
       /expected 2/,
     ],
+    ['another chromosome', () => ['--vcf', at('un.vcf')], 3, /un\.vcf, line 1: .*no chromosome "chr3"/],
     ['a missing file', () => ['--vcf', 'no.vcf'], 3, /no\.vcf does not exist/],
   ]
   test.each(cases)('%s', async (_, args, code, message) => {

@@ -1,13 +1,7 @@
 /** Variants of a file as pairs of windows: which are skipped, and what ends the command. */
 
 import { DeepLiftError } from '../errors.js'
-import {
-  type Alleles,
-  allelesOf,
-  SKIP_REASONS,
-  type SkippedVariant,
-  type SkipReason,
-} from '../genomics/alleles.js'
+import { type Alleles, allelesOf, SKIP_REASONS, type SkippedVariant } from '../genomics/alleles.js'
 import type { Genome } from '../genomics/genome.js'
 import { UNKNOWN_BASE } from '../genomics/letters.js'
 import type { Edges } from '../genomics/region.js'
@@ -15,7 +9,7 @@ import type { Variant } from '../genomics/variant.js'
 import { readVariantList, type VariantSchema } from '../genomics/variant-list.js'
 import { readVcf } from '../genomics/vcf.js'
 
-/** What happens where allele 1 is not what the genome has. */
+/** What happens where the genome does not have the chromosome, or other letters than allele 1. */
 export const MISMATCH = ['error', 'skip'] as const
 export type Mismatch = (typeof MISMATCH)[number]
 
@@ -33,12 +27,16 @@ export interface AlleleSettings {
   mismatch: Mismatch
 }
 
+/** Why variants are left out: `chromosome` is none of the genome. */
+export const LEFT_OUT = [...SKIP_REASONS, 'chromosome'] as const
+export type LeftOut = (typeof LEFT_OUT)[number]
+
 /** How many variants have windows, and why others have none. */
 export interface AlleleCounts {
   kept: number
   /** Of these, pairs of windows with an unknown base. */
   unknown: number
-  skipped: Record<SkipReason, number>
+  skipped: Record<LeftOut, number>
   /** The first variants that are skipped, in words. */
   examples: string[]
 }
@@ -47,7 +45,7 @@ export interface AlleleCounts {
 const SHOWN = 5
 
 export function noCounts(): AlleleCounts {
-  const skipped = Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as AlleleCounts['skipped']
+  const skipped = Object.fromEntries(LEFT_OUT.map((reason) => [reason, 0])) as AlleleCounts['skipped']
   return { kept: 0, unknown: 0, skipped, examples: [] }
 }
 
@@ -63,19 +61,24 @@ export async function* readAlleles(
   counts: AlleleCounts = noCounts(),
 ): AsyncGenerator<Alleles> {
   const { path, format } = file
+  const leaveOut = (variant: Variant, reason: LeftOut, why: string) => {
+    counts.skipped[reason]++
+    if (counts.examples.length < SHOWN)
+      counts.examples.push(`line ${variant.line} (${describe(variant)}): ${why}`)
+  }
   for await (const variant of format === 'vcf' ? readVcf(path) : readVariantList(path, format)) {
+    if (mismatch === 'skip' && !genome.sizes.has(variant.chrom)) {
+      leaveOut(variant, 'chromosome', 'the genome has no such chromosome')
+      continue
+    }
     const where = `${path}, line ${variant.line}`
     const found = await allelesOf(variant, genome, { length, edges, where })
     if (!('skipped' in found)) {
       counts.kept++
       if (found.allele1.includes(UNKNOWN_BASE) || found.allele2.includes(UNKNOWN_BASE)) counts.unknown++
       yield found
-      continue
-    }
-    if (found.skipped === 'mismatch' && mismatch === 'error') throw mismatchError(found, where, genome)
-    counts.skipped[found.skipped]++
-    if (counts.examples.length < SHOWN)
-      counts.examples.push(`line ${variant.line} (${describe(variant)}): ${found.why}`)
+    } else if (found.skipped === 'mismatch' && mismatch === 'error') throw mismatchError(found, where, genome)
+    else leaveOut(variant, found.skipped, found.why)
   }
 }
 

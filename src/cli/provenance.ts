@@ -2,6 +2,7 @@
 
 import { sha256Of } from '../io/files.js'
 import type { StreamOptions } from '../options/score-options.js'
+import type { Parameters } from './parameters.js'
 import { version } from './version.js'
 
 export interface ProvenanceFacts {
@@ -27,6 +28,23 @@ export async function provenanceOf(facts: ProvenanceFacts): Promise<string> {
   const { model, scoring, references, seed, policies = {} } = facts
   const { batchSize: _, outputs: __, firstExample: ___, ...parameters } = scoring
   return await provenanceText(model, { references, seed, parameters, policies })
+}
+
+/** Parameters that name files; of these the text holds what is in them, not where they are. */
+const FILES = ['vcf', 'variants', 'peaks', 'motifs', 'background']
+const PLACES = ['model', 'genome', 'out']
+
+/** Of comparisons of sequences: all parameters that decide a number. */
+export async function provenanceOfParameters(
+  parameters: Parameters,
+  facts: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const hashes: Record<string, string> = {}
+  for (const name of FILES)
+    if (typeof parameters[name] === 'string') hashes[`${name}Sha256`] = await sha256Of(parameters[name])
+  const others = Object.entries(parameters).filter(([name]) => ![...FILES, ...PLACES].includes(name))
+  const model = String(parameters.model)
+  return await provenanceText(model, { parameters: Object.fromEntries(others), files: hashes, ...facts })
 }
 
 /** Keys in order, so that the order of options does not show. */

@@ -26,7 +26,7 @@ import { MotifEffects } from '../motif-effects.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
 import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
 import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
-import { provenanceText } from '../provenance.js'
+import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import type { Sink } from '../sinks/sink.js'
 import { channelAxisOf } from '../streamed.js'
@@ -113,8 +113,7 @@ async function marginalize(
   const length = windowLength(options, model, roles.input, channelAxisOf(options), 'marginalize')
   const motifs = await placedMotifs(options, length)
   const backgrounds = backgroundsOf(options, length, signal)
-  const { threads: _, memory: __, batch: ___, out: ____, ...decisive } = parameters
-  const provenance = await provenanceText(path, { parameters: decisive, length })
+  const provenance = await provenanceOfParameters(parameters, { length })
   const work: Work = { model, options, motifs, backgrounds, roles, provenance, reporter, signal }
   const prefix = prefixOf(out)
   const started = performance.now()

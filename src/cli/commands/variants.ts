@@ -1,5 +1,6 @@
 /** `deeplift variants`: what variants change in the outputs of a model, and the scores of both alleles. */
 
+import { createHash } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import { type ReadSettings, readSequences } from '../../effects/read-sequences.js'
 import { DeepLiftError } from '../../errors.js'
@@ -32,13 +33,14 @@ import { createReporter, type Reporter } from '../console.js'
 import { contribute, contributionSink, type ScoredSequence } from '../contributions.js'
 import { variantColumns } from '../effect-columns.js'
 import { interruption } from '../interruption.js'
+import { formatSizes } from '../jobs/region-list.js'
 import { windowLength } from '../jobs/sizes.js'
 import { loadModel } from '../model-options.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
 import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
 import { peakQuantiles } from '../peak-quantiles.js'
 import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
-import { provenanceText } from '../provenance.js'
+import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import { addWindowOptions, type WindowArguments } from '../score-arguments.js'
 import { type Sink, SinkGroup } from '../sinks/sink.js'
@@ -72,7 +74,7 @@ export function addVariantsCommand(program: Command): void {
   addWindowOptions(command).addOption(
     new Option(
       '--mismatch <policy>',
-      'variants whose reference allele is not what the genome has: end, or leave them out',
+      'variants that are not of the genome, by their chromosome or reference allele: end, or leave them out',
     )
       .choices(MISMATCH)
       .default(MISMATCH[0]),
@@ -131,8 +133,8 @@ async function variants(
   try {
     const edges = options.edges as Edges
     const windows = { genome, length, edges, mismatch: options.mismatch as Mismatch }
-    const { threads: _, memory: __, batch: ___, out: ____, ...decisive } = parameters
-    const provenance = await provenanceText(path, { parameters: decisive, length })
+    const chromSizesSha256 = createHash('sha256').update(formatSizes(genome.sizes)).digest('hex')
+    const provenance = await provenanceOfParameters(parameters, { length, chromSizesSha256 })
     const work: Work = { model, options, file, windows, roles, provenance, reporter, signal }
     const prefix = prefixOf(out)
     const tablePath = out.endsWith('.tsv') ? out : `${out}.variant_scores.tsv`
@@ -183,6 +185,7 @@ async function writeTable(work: Work, table: TableFile): Promise<AlleleCounts> {
   const { model, options, file, windows, roles, reporter, signal } = work
   const counts = noCounts()
   const line = new ProgressLine('sequences', options)
+  line.facts = { skipped: counts.skipped }
   const settings: ReadSettings = {
     ...roles,
     ...channelAxisOf(options),
