@@ -1,7 +1,7 @@
 // Runs the benchmarks, which live in a package of their own so that the root install stays light.
 // Its dependencies are installed on the first run only.
 //
-//   node scripts/bench.mjs start|peers|scaling|roofline|startup [argument]...
+//   node scripts/bench.mjs start|peers|scaling|roofline|startup|io [argument]...
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
