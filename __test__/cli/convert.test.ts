@@ -169,14 +169,37 @@ describe('seqlets', () => {
     const beside = JSON.parse(await readFile(at('own.bed.json'), 'utf8'))
     expect(beside).toMatchObject({
       provenance: { program: 'deeplift' },
-      seqlets: { threshold: 0.4, shortest: 3, longest: 9, flanks: 0 },
+      seqlets: { threshold: 0.4, shortest: 3, longest: 9, flanks: 0, sign: 'positive' },
     })
+  })
+
+  test('of low contributions are those of high ones of a target of the other sign', async () => {
+    await score('signs.npz', ['--target', '1-0', '--target', '0-1'])
+    const [up, down] = ['1', '2']
+    const table = async (target: string, sign: string) => {
+      const options = ['--target', target, '--sign', sign, '--threshold', '0.4', '--max-length', '9']
+      await succeed('seqlets', at('signs.npz'), '--out', at('signed.bed'), ...options)
+      const lines = (await readFile(at('signed.bed'), 'utf8')).trim().split('\n')
+      return lines.map((line) => line.split('\t')).map(([name, ...rest]) => [name, ...rest.map(Number)])
+    }
+    const low = await table(up!, 'negative')
+    const high = await table(down!, 'positive')
+    expect(low.length).toBeGreaterThan(3)
+    const places = (rows: (string | number | undefined)[][]) =>
+      rows.map((row) => row.slice(0, 3).join(':')).sort()
+    expect(places(low)).toEqual(places(high))
+    for (const [, , , attribution] of low) expect(attribution).toBeLessThan(0)
+    const both = await table(up!, 'both')
+    expect(both.length).toBe(low.length + (await table(up!, 'positive')).length)
+    const attributions = both.map(([, , , attribution]) => Number(attribution))
+    expect(attributions).toEqual([...attributions].sort((a, b) => b - a))
   })
 
   test.each([
     ['--threshold', '0'],
     ['--threshold', 'x'],
     ['--max-length', '3'],
+    ['--sign', 'odd'],
   ])('with %s %s are refused', async (option, value) => {
     const { code, stderr } = await runCli(['seqlets', at('s.npz'), '--out', at('x.bed'), option, value])
     expect(code).toBe(2)

@@ -7,7 +7,7 @@
  * are taken from the longest to the shortest, the smallest p-value first, unless they overlap one that is taken.
  *
  * P-values rank spans; they are no error rates, since neighbouring contributions go together and the null
- * distribution contains the signal. Only positive seqlets are called.
+ * distribution contains the signal. Spans of low contributions are called on contributions of the other sign.
  */
 
 export interface SeqletOptions {

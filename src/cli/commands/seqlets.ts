@@ -1,6 +1,6 @@
 /** `deeplift seqlets`: spans of high contributions as BED. */
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import { openScoreFile, type ScoreFile } from '../../formats/score-file.js'
 import { type Seqlet, SeqletCaller, type SeqletOptions } from '../../genomics/seqlets.js'
@@ -9,6 +9,14 @@ import { parseCount, parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
 import { sitesOf } from '../sites.js'
 
+/** What contributions are multiplied with before seqlets are called. */
+const SIGNS = { positive: [1], negative: [-1], both: [1, -1] } as const
+type Sign = keyof typeof SIGNS
+
+interface Settings extends Required<SeqletOptions> {
+  sign: Sign
+}
+
 interface Arguments {
   out: string
   bed?: string
@@ -16,6 +24,7 @@ interface Arguments {
   minLength: string
   maxLength: string
   flanks: string
+  sign: Sign
   target?: string
   json?: boolean
 }
@@ -23,7 +32,7 @@ interface Arguments {
 export function addSeqletsCommand(program: Command): void {
   program
     .command('seqlets')
-    .description('find spans of high contributions, and write them as BED')
+    .description('find spans of high or low contributions, and write them as BED')
     .argument('<scores>', '.npz of score, prefix of the two files of --format modisco, or .h5')
     .requiredOption(
       '--out <file>',
@@ -37,6 +46,11 @@ export function addSeqletsCommand(program: Command): void {
     .option('--min-length <n>', 'positions of the shortest', '4')
     .option('--max-length <n>', 'positions of the longest', '25')
     .option('--flanks <n>', 'positions added on both sides', '0')
+    .addOption(
+      new Option('--sign <sign>', 'spans of high or of low contributions, or both')
+        .choices(Object.keys(SIGNS))
+        .default('positive'),
+    )
     .option(
       '--target <n>',
       'which of several targets of an .npz, from 0, in the order in which they were scored',
@@ -75,21 +89,33 @@ async function writeSeqlets(scores: ScoreFile, options: Arguments): Promise<void
   )
 }
 
-/** Three passes: the range of all contributions, their histogram, and the calls. */
+/** Three passes: the range of all contributions, their histogram, and the calls. Negative seqlets are those of −x. */
 export async function* callSeqlets(
   scores: ScoreFile,
-  settings: SeqletOptions,
+  { sign, ...settings }: Settings,
 ): AsyncGenerator<[row: number, seqlets: Seqlet[]]> {
-  const caller = new SeqletCaller(settings)
-  for await (const { projected } of scores.rows()) caller.measure(projected)
-  for await (const { projected } of scores.rows()) caller.count(projected)
+  const callers = SIGNS[sign].map((factor) => ({ factor, caller: new SeqletCaller(settings) }))
+  for await (const { projected } of scores.rows())
+    for (const { caller, factor } of callers) caller.measure(times(projected, factor))
+  for await (const { projected } of scores.rows())
+    for (const { caller, factor } of callers) caller.count(times(projected, factor))
   let row = 0
   for await (const { projected, length } of scores.rows())
-    for (let start = 0; start < projected.length; start += length)
-      yield [row++, caller.call(projected.subarray(start, start + length))]
+    for (let start = 0; start < projected.length; start += length) {
+      const contributions = projected.subarray(start, start + length)
+      const called = callers.flatMap(({ caller, factor }) =>
+        caller
+          .call(times(contributions, factor))
+          .map((seqlet) => ({ ...seqlet, attribution: factor * seqlet.attribution })),
+      )
+      yield [row++, called]
+    }
 }
 
-function parseSettings(options: Arguments): Required<SeqletOptions> {
+const times = (values: Float32Array, factor: 1 | -1) =>
+  factor === 1 ? values : values.map((value) => -value)
+
+function parseSettings(options: Arguments): Settings {
   const shortest = parseCount(options.minLength, '--min-length', 1)
   const longest = parseCount(options.maxLength, '--max-length', shortest)
   const threshold = Number(options.threshold)
@@ -98,5 +124,6 @@ function parseSettings(options: Arguments): Required<SeqletOptions> {
       'INVALID_OPTION',
       `--threshold: expected a probability above 0 and up to 1, found "${options.threshold}".`,
     )
-  return { threshold, shortest, longest, flanks: parseCount(options.flanks, '--flanks', 0) }
+  const flanks = parseCount(options.flanks, '--flanks', 0)
+  return { threshold, shortest, longest, flanks, sign: options.sign }
 }
