@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { blocksOf, shareOf } from '../../src/cli/jobs/share.js'
 import { type Finished, type RunOptions, runCli } from '../support/cli.js'
 import { expectError } from '../support/errors.js'
-import { fastaOf } from '../support/genome.js'
+import { fastaOf, twoBitOf } from '../support/genome.js'
 import { DEMO_MODEL, randomCodes } from '../support/models.js'
 
 const SIZE = 60_000
@@ -227,6 +227,21 @@ describe('a job of other parameters', () => {
     expect(regions.stderr).toContain('another list of regions')
     expectOk(await score('differs', ['--bed', at('q.bed'), '--restart']))
     expect((await results('differs')).get('.regions.bed')!.toString()).toBe('chr1\t5000\t5100\n')
+  })
+
+  test('is one on other bases of chromosomes of the same lengths, in whatever format', async () => {
+    const genome = Array.from(randomCodes(SIZE, 1), (code) => 'ACGT'[code]).join('')
+    const own = (file: string) => ['plan', ...args('bases'), '--genome', at(file)]
+    await writeFile(at('g3.fa'), fastaOf({ chr1: genome }, 50))
+    expectOk(await runCli(own('g3.fa')))
+    await writeFile(at('g3.2bit'), twoBitOf({ chr1: genome }))
+    expectOk(await runCli(own('g3.2bit')))
+    await writeFile(at('g3.fa'), fastaOf({ chr1: `${genome.slice(1)}A` }, 50))
+    const { code, stderr } = await runCli(own('g3.fa'))
+    expect(code).toBe(2)
+    expect(stderr).toContain('another genome, by its bases')
+    const shard = await runCli(['shard', at('bases.job')])
+    expect(shard.code).toBe(0)
   })
 
   test('and folders of anything else are not touched', async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checkAnswers } from '../io/measure.mjs'
 import { compareScores } from '../peers/agreement.mjs'
 import { checkAnswer as checkSteps } from '../roofline/measure.mjs'
 import { checkAnswer as checkStart } from '../start/measure.mjs'
@@ -94,4 +95,10 @@ test('bench:roofline and bench:start: contributions that do not sum to the diffe
   expect(() => checkSteps({ name: 'one' }, { completeness: [Number.NaN] })).toThrow('one')
   checkStart({ worstCompleteness: 1e-7 })
   expect(() => checkStart({ worstCompleteness: 1e-2 })).toThrow('mean nothing')
+})
+
+test('bench:io: both sides must read the same', () => {
+  checkAnswers('read', [{ answer: 1e9 }, { answer: 1e9 + 1 }])
+  expect(() => checkAnswers('read', [{ answer: 3 }, { answer: 3.001 }])).toThrow('we read 3, the peer 3.001')
+  expect(() => checkAnswers('read', [{ answer: Number.NaN }, { answer: 3 }])).toThrow('read')
 })

@@ -124,3 +124,15 @@ export function startRecord() {
     start: { node: spread(40), api: spread(130), cli: spread(200), marks, foreignCores: 0 },
   }
 }
+
+/** One case, read in half of the time that the peer takes. */
+export function ioRecord() {
+  const times = { bytes: 8e6, ours: spread(10), theirs: spread(20), ratio: spread(2) }
+  return {
+    ...MACHINE,
+    rounds: 3,
+    peers: { h5py: '3.16.0' },
+    sizes: { rows: 10, length: 200, windows: 30, bases: 2e6 },
+    io: { cases: [{ name: 'read HDF5', peer: 'h5py', ...times }], foreignCores: 0 },
+  }
+}

@@ -1,5 +1,6 @@
 // Tables, plots and pages, made from records whose numbers are known.
 import { describe, expect, test } from 'vitest'
+import { page as ioPage } from '../io/page.mjs'
 import { page as peersPage } from '../peers/page.mjs'
 import { bestPeer, isComplete, ratioRows, threadRows } from '../peers/report.mjs'
 import { summarise, table } from '../report.mjs'
@@ -11,7 +12,7 @@ import { page as scalingPage } from '../scaling/page.mjs'
 import { SWEEPS } from '../scaling/sweeps.mjs'
 import { page as startPage } from '../start/page.mjs'
 import { alignedTable, markdownTable } from '../table.mjs'
-import { peersRecord, rooflineRecord, scalingRecord, startRecord } from './fixtures.mjs'
+import { ioRecord, peersRecord, rooflineRecord, scalingRecord, startRecord } from './fixtures.mjs'
 
 test('tables for terminals and as Markdown', () => {
   const rows = [
@@ -168,4 +169,13 @@ test('bench:start says whether the goal is met', () => {
   expect(text).toContain('| modules of the package | 50.0 | 80.0 |')
   expect(text).toMatch(/120 ms after the start of the process, within the goal of 150 ms/)
   expect(text).toContain('The command line is **above** the goal')
+})
+
+test('bench:io gives throughputs and how often as fast we are', () => {
+  const text = ioPage(ioRecord())
+  const { min, median, max } = ioRecord().io.cases[0].ratio
+  const ratio = `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})`
+  expect(text).toContain(`| read HDF5 | 800 | h5py | 400 | ${ratio} |`)
+  expect(text).toContain('h5py 3.16.0; medians of 3 rounds')
+  expect(text).toContain('Scores (N, 4, 200) of 10 sequences, and 30 windows')
 })

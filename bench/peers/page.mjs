@@ -11,6 +11,7 @@ const OTHER_PAGES = {
   'scaling.md': 'how cost grows with references, length, batch, channels, width and threads',
   'roofline.md': 'what share of the processor each layer reaches, and what is left',
   'start.md': 'how soon after the start of a process the first score is there',
+  'io.md': 'how fast files are read and written, beside pyfaidx, numpy, h5py and pyBigWig',
 }
 
 export function writePage() {

@@ -10,6 +10,7 @@ import { DeepLiftError } from '../../errors.js'
 import type { DropReason } from '../../genomics/region.js'
 import type { OutputName } from '../../options/score-options.js'
 import { MODEL, type Parameters } from '../parameters.js'
+import type { GenomeIdentity } from './genome-identity.js'
 
 export const MANIFEST = 'job.json'
 
@@ -33,7 +34,7 @@ export interface Manifest {
   /** SHA-256 of files by path: model, references, other inputs. */
   files: Record<string, string>
   model: string
-  genome: { sha256: string }
+  genome: GenomeIdentity
   regions: {
     sha256: string
     /** Rows of the BED file. */
@@ -79,6 +80,7 @@ function identity({ version, parameters, files, model, genome, regions }: Plan):
     ['version of deeplift', version],
     ['model', model],
     ['chromosomes of the genome', genome.sha256],
+    ['genome, by its bases', genome.samples],
     ['list of regions', regions.sha256],
     ...named.map(([name, value]): [string, unknown] => [`--${kebab(name)}`, value]),
     ...others.map(([path, sha256]): [string, unknown] => [`contents of ${path}`, sha256]),

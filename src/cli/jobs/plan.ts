@@ -1,6 +1,5 @@
 /** Planning: the folder of a job, before any score is computed. */
 
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DeepLiftError } from '../../errors.js'
@@ -14,6 +13,7 @@ import { type Parameters, writeJson } from '../parameters.js'
 import { provenanceOf } from '../provenance.js'
 import { jobFolderOf } from '../results.js'
 import { BLOCKS } from './block.js'
+import { genomeIdentity } from './genome-identity.js'
 import {
   CHROM_SIZES,
   createManifest,
@@ -129,13 +129,13 @@ async function describe(
   const given = references.flatMap((each) => (typeof each === 'object' && 'file' in each ? [each.file] : []))
   for (const path of [...sources.files.values(), ...given]) files[path] = await sha256Of(path)
   const { edges, lowercase } = parameters
-  const genomeSha256 = createHash('sha256').update(formatSizes(genome.sizes)).digest('hex')
+  const identity = await genomeIdentity(genome)
   const provenance = await provenanceOf({
     model: modelPath,
     scoring,
     references: (parameters.reference ?? []) as string[],
     seed: String(parameters.seed),
-    policies: { edges, lowercase, length, regionsSha256: regions.sha256, chromSizesSha256: genomeSha256 },
+    policies: { edges, lowercase, length, regionsSha256: regions.sha256, chromSizesSha256: identity.sha256 },
   })
   const scored = scoring.layers === undefined ? model.inputs.map(({ name }) => name) : [scoring.layers].flat()
   return {
@@ -144,7 +144,7 @@ async function describe(
     parameters,
     files,
     model: await sha256Of(modelPath),
-    genome: { sha256: genomeSha256 },
+    genome: identity,
     regions,
     length,
     input: bed.input,

@@ -1,6 +1,5 @@
 /** What the commands of a job share: opening what it reads, checking that it is still the same, computing a part. */
 
-import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { DeepLiftError } from '../../errors.js'
 import { Genome, type Lowercase } from '../../genomics/genome.js'
@@ -13,8 +12,8 @@ import { loadModel } from '../model-options.js'
 import { type ProgressArguments, ProgressLine } from '../progress-line.js'
 import { type ScoreArguments, scoreOptions } from '../score-arguments.js'
 import { type Computed, computeBlocks } from './compute.js'
+import { genomeIdentity } from './genome-identity.js'
 import type { Manifest } from './manifest.js'
-import { formatSizes } from './region-list.js'
 
 export interface OpenJob {
   model: DeepLift
@@ -40,8 +39,8 @@ export async function checkUnchanged(manifest: Manifest, { genome }: OpenJob): P
   const expected = { ...files, [String(parameters.model)]: model }
   for (const [path, sha256] of Object.entries(expected))
     if ((await sha256Of(path)) !== sha256) throw changed(path)
-  const sizes = createHash('sha256').update(formatSizes(genome.sizes)).digest('hex')
-  if (sizes !== manifest.genome.sha256) throw changed(genome.path)
+  const { sha256, samples } = await genomeIdentity(genome)
+  if (sha256 !== manifest.genome.sha256 || samples !== manifest.genome.samples) throw changed(genome.path)
 }
 
 function changed(path: string): DeepLiftError {
