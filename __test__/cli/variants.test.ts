@@ -16,7 +16,14 @@ import {
 } from '../../src/index.js'
 import { type Finished, runCli } from '../support/cli.js'
 import { fastaOf } from '../support/genome.js'
-import { DEMO_MODEL, profileModel, randomCodes, randomFloats, sequenceModel } from '../support/models.js'
+import {
+  channelsLastModel,
+  DEMO_MODEL,
+  profileModel,
+  randomCodes,
+  randomFloats,
+  sequenceModel,
+} from '../support/models.js'
 import { largestDifference, sum } from '../support/numbers.js'
 
 const LENGTH = 40
@@ -194,6 +201,16 @@ describe('the table', () => {
       expect(Number(both[index]!['diff.0'])).toBe((f2[0]! + r2[1]!) / 2 - (f1[0]! + r1[1]!) / 2)
       expect(Number(both[index]!['allele1_pred.2-1'])).toBe((f1[2]! - f1[1]! + r1[0]!) / 2)
     }
+  })
+
+  test('is that of the same network over sequences with the letters last', async () => {
+    await writeFile(at('last.onnx'), channelsLastModel(LENGTH))
+    await variants(['--target', '1', '--out', at('last.tsv')], 'last')
+    await variants(['--target', '1', '--out', at('first.tsv')])
+    const [last, first] = [await table('last.tsv'), await table('first.tsv')]
+    expect(last).toHaveLength(VARIANTS.length)
+    for (const [index, row] of last.entries())
+      expect(Number(row.diff)).toBeCloseTo(Number(first[index]!.diff), 6)
   })
 
   test('takes edges and mismatches as it is told', async () => {

@@ -136,24 +136,10 @@ async function variants(
     const chromSizesSha256 = createHash('sha256').update(formatSizes(genome.sizes)).digest('hex')
     const provenance = await provenanceOfParameters(parameters, { length, chromSizesSha256 })
     const work: Work = { model, options, file, windows, roles, provenance, reporter, signal }
-    const prefix = prefixOf(out)
-    const tablePath = out.endsWith('.tsv') ? out : `${out}.variant_scores.tsv`
     const started = performance.now()
-    const table = await TableFile.create(tablePath)
-    let counts: AlleleCounts
-    let scored: Scored | undefined
-    try {
-      counts = await writeTable(work, table)
-      scored = plan && (await writeContributions(work, plan, prefix, counts.kept))
-      await table.commit()
-    } catch (error) {
-      await table.discard()
-      throw error
-    }
-    await writeText(`${tablePath}.json`, `${provenance}\n`)
-    await writeJson(`${prefix}.params.json`, parameters)
+    const { counts, files, worst } = await compare(work, plan, out)
+    await writeJson(`${prefixOf(out)}.params.json`, parameters)
     const seconds = (performance.now() - started) / 1000
-    const files = [tablePath, `${tablePath}.json`, ...(scored?.paths ?? [])]
     const { kept, unknown, skipped } = counts
     reporter.result(
       () =>
@@ -164,13 +150,33 @@ async function variants(
         skipped,
         seconds,
         variantsPerSecond: kept / seconds,
-        ...(scored && { worstCompleteness: scored.worst }),
+        ...(worst !== undefined && { worstCompleteness: worst }),
         files,
-        parameters: `${prefix}.params.json`,
+        parameters: `${prefixOf(out)}.params.json`,
       },
     )
   } finally {
     await genome.close()
+  }
+}
+
+/** Writes the table and the scores. */
+async function compare(
+  work: Work,
+  plan: ContributionPlan | undefined,
+  out: string,
+): Promise<{ counts: AlleleCounts; files: string[]; worst: number | undefined }> {
+  const path = out.endsWith('.tsv') ? out : `${out}.variant_scores.tsv`
+  const table = await TableFile.create(path)
+  try {
+    const counts = await writeTable(work, table)
+    const scored = plan && (await writeContributions(work, plan, prefixOf(out), counts.kept))
+    await table.commit()
+    await writeText(`${path}.json`, `${work.provenance}\n`)
+    return { counts, files: [path, `${path}.json`, ...(scored?.paths ?? [])], worst: scored?.worst }
+  } catch (error) {
+    await table.discard()
+    throw error
   }
 }
 
