@@ -29,6 +29,12 @@ export { NpyWriter, writeNpy } from './io/npy-write.js'
 export { readNpz } from './io/npz-read.js'
 export { NpzWriter } from './io/npz-write.js'
 export { DeepLift, type LoadOptions, type ModelInfo } from './model.js'
+export type {
+  Mutagenesis,
+  MutagenesisBatch,
+  MutagenesisOptions,
+  MutagenesisStreamOptions,
+} from './mutagenesis.js'
 export type { FloatArray, Precision } from './native.js'
 export type { HeadName, HeadTarget, ProfileWeights } from './options/head.js'
 export type { NodeRuleName, Rule, RuleName } from './options/rule.js'

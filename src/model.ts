@@ -8,7 +8,24 @@ import { collectScores } from './collect.js'
 import { DeepLiftError } from './errors.js'
 import { type Inputs, matchInputs, matchShapes } from './inputs.js'
 import { createJob, type GivenInput, type Job } from './job.js'
-import { createNativeModel, type NativeInspection, type NativeModel, type NativeResult } from './native.js'
+import {
+  collectMutagenesis,
+  createMutagenesisJob,
+  type Mutagenesis,
+  type MutagenesisBatch,
+  type MutagenesisOptions,
+  type MutagenesisStreamOptions,
+  resolveMutagenesis,
+  streamMutagenesis,
+} from './mutagenesis.js'
+import {
+  createNativeModel,
+  type NativeInspection,
+  type NativeModel,
+  type NativeMutator,
+  type NativeResult,
+} from './native.js'
+import { NativeCache } from './native-cache.js'
 import { readOnnx } from './onnx/read.js'
 import { checkKeys, checkWholeNumber, didYouMean } from './options/check.js'
 import { parseMemory } from './options/memory.js'
@@ -33,7 +50,7 @@ import {
   type Predictions,
   type PredictJob,
   type PredictOptions,
-  PredictorCache,
+  type PredictorCache,
   type PredictStreamOptions,
   type ResolvedPredict,
   resolvePredict,
@@ -86,6 +103,7 @@ export class DeepLift {
   readonly info: ModelInfo
   readonly #plans: PlanCache
   readonly #predictors: PredictorCache
+  readonly #mutators: NativeCache<NativeMutator>
   readonly #threads: number
   readonly #memory: number
 
@@ -95,7 +113,8 @@ export class DeepLift {
     this.outputs = outputs.map(toTensorInfo)
     this.info = info
     this.#plans = new PlanCache(native)
-    this.#predictors = new PredictorCache(native)
+    this.#predictors = new NativeCache((options) => native.predictor(options))
+    this.#mutators = new NativeCache((options) => native.mutator(options))
     this.#threads = threads
     this.#memory = memory
   }
@@ -249,6 +268,58 @@ export class DeepLift {
       return streamPredictions(job, choices, caller)
     } catch (error) {
       throw blame(error, caller)
+    }
+  }
+
+  /**
+   * How targets change with every letter at every position of the sequences. A change computes again what depends on it,
+   * so that effects equal those of predicting every mutant up to the rounding of the precision.
+   *
+   * @throws {DeepLiftError} as `predict`
+   */
+  async mutagenesis(inputs: Inputs, options: MutagenesisOptions = {}): Promise<Mutagenesis> {
+    const caller = callerOf(this.mutagenesis)
+    try {
+      const choices = resolveMutagenesis(options, this.outputs, 'mutagenesis')
+      const { given, tensors, examples } = matchInputs(inputs, this.inputs, choices.channelAxis)
+      const job = await createMutagenesisJob(this.#mutagenesisSettings(), choices, given)
+      const data = tensors.map((tensor) => tensor.data)
+      const batches = tensorBatches(job.inputs, data, examples, { ...job, first: 0 })
+      return await collectMutagenesis(job, batches, examples, choices)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  /**
+   * Mutagenesis of records as they come, in order, as `stream` scores them.
+   *
+   * @throws {DeepLiftError} as `predictStream`
+   */
+  mutagenesisStream<R extends StreamRecord>(
+    records: RecordSource<R>,
+    options: MutagenesisStreamOptions = {},
+  ): AsyncGenerator<MutagenesisBatch<R>> {
+    const caller = callerOf(this.mutagenesisStream)
+    try {
+      checkRecordSource(records, 'mutagenesisStream')
+      const choices = resolveMutagenesis(options, this.outputs, 'mutagenesisStream')
+      const { channelAxis, signal } = choices
+      const createJob = (given: GivenInput[]) =>
+        createMutagenesisJob(this.#mutagenesisSettings(), choices, given)
+      const job = { source: records, expected: this.inputs, channelAxis, first: 0, signal, createJob }
+      return streamMutagenesis(job, choices, caller)
+    } catch (error) {
+      throw blame(error, caller)
+    }
+  }
+
+  #mutagenesisSettings() {
+    return {
+      mutators: this.#mutators,
+      predictors: this.#predictors,
+      memory: this.#memory,
+      threads: this.#threads,
     }
   }
 

@@ -25,6 +25,22 @@ export interface NativeModel {
   plan(options: string, shared: (FloatArray | undefined)[]): Promise<NativePlan>
   /** @param options JSON of {@link NativePredictOptions}. */
   predictor(options: string): Promise<NativePredictor>
+  /** @param options JSON of {@link NativeMutagenesisOptions}. */
+  mutator(options: string): Promise<NativeMutator>
+}
+
+/** A plan of saturation mutagenesis. */
+export interface NativeMutator {
+  /** JSON of {@link NativeMutatorDescription}. */
+  describe(): string
+  mutate(batch: NativeBatch, cancel: CancelToken): Promise<NativeEffects>
+}
+
+export interface NativeEffects {
+  /** Examples × targets × size of the effects of one. */
+  effects: FloatArray
+  /** Examples × targets. */
+  output: Float64Array
 }
 
 /** A plan of a forward pass. */
@@ -112,6 +128,27 @@ export interface NativePredictOptions extends Pick<PlanOptions, 'inputs' | 'chan
   outputs: string[]
   /** Bytes per thread. */
   memory: number
+}
+
+export interface NativeMutagenesisOptions
+  extends Pick<PlanOptions, 'inputs' | 'channelAxis' | 'targets' | 'peel' | 'precision' | 'memory'> {
+  /** The input whose letters are changed. */
+  input: string
+  /** The first position that is changed, and the one behind the last. */
+  window?: [number, number]
+}
+
+export interface NativeMutatorDescription {
+  /** Of the effects of one example on one target. */
+  shape: number[]
+  /** Per example, where every position has a letter. */
+  changes: number
+  /** Of one example, counted densely. */
+  flopsPerPass: number
+  /** Of products that one change computes again. */
+  flopsPerChange: number
+  memoryPerThread: number
+  warnings: string[]
 }
 
 export interface NativePredictorDescription {

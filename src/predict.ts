@@ -2,17 +2,23 @@
 
 import { blame } from './caller.js'
 import { DeepLiftError } from './errors.js'
-import { allocate, type Batching, BYTES_PER_CALL, FLOPS_PER_CALL, type GivenInput } from './job.js'
+import {
+  allocate,
+  type Batching,
+  BYTES_PER_CALL,
+  FLOPS_PER_CALL,
+  type GivenInput,
+  type JobInput,
+} from './job.js'
 import {
   type FloatArray,
-  fromNative,
   type NativeBatch,
-  type NativeModel,
   type NativePredictOptions,
   type NativePredictor,
   type NativePredictorDescription,
   PRECISIONS,
 } from './native.js'
+import type { NativeCache } from './native-cache.js'
 import {
   checkChoice,
   checkFunction,
@@ -116,28 +122,33 @@ function resolveNames(names: readonly string[]): string[] {
   return [...names]
 }
 
-/** Predictors hold packed weights, so few are kept. */
-const CAPACITY = 2
+export type PredictorCache = NativeCache<NativePredictor>
 
-export class PredictorCache {
-  /** Most recently used last. */
-  #entries: { key: string; predictor: Promise<NativePredictor> }[] = []
+/** Inputs that are computed with and not explained. */
+export function fixedInputs(given: readonly GivenInput[]): JobInput[] {
+  return given.map(({ layout, codes }) => ({
+    layout,
+    encoding: codes ? 'codes' : 'float',
+    reference: { native: { kind: 'self' } },
+  }))
+}
 
-  constructor(private readonly model: NativeModel) {}
-
-  async get(options: NativePredictOptions): Promise<NativePredictor> {
-    const key = JSON.stringify(options)
-    const found = this.#entries.find((entry) => entry.key === key)
-    // An async function, so that what native code throws at once becomes a rejection too.
-    const entry = found ?? { key, predictor: (async () => await this.model.predictor(key))() }
-    this.#entries = [...this.#entries.filter((other) => other !== entry), entry].slice(-CAPACITY)
-    try {
-      return await entry.predictor
-    } catch (error) {
-      this.#entries = this.#entries.filter((other) => other !== entry)
-      throw fromNative(error)
-    }
+export function nativeInputs(
+  inputs: readonly JobInput[],
+): Required<Pick<NativePredictOptions, 'inputs' | 'channelAxis'>> {
+  return {
+    inputs: inputs.map(({ layout: { name, shape }, encoding }) => ({ name, shape: [...shape], encoding })),
+    channelAxis: inputs.map(({ layout }) => layout.channelAxis ?? null),
   }
+}
+
+/** Bytes of one example that go into native code. */
+export function bytesInto(inputs: readonly JobInput[], valueBytes: number): number {
+  return inputs.reduce(
+    (sum, { layout, encoding }) =>
+      sum + (encoding === 'codes' ? layout.size / LETTERS : layout.size * valueBytes),
+    0,
+  )
 }
 
 export interface PredictJob extends Batching {
@@ -151,14 +162,9 @@ export async function createPredictJob(
   given: readonly GivenInput[],
   { memory, threads }: { memory: number; threads: number },
 ): Promise<PredictJob> {
-  const inputs = given.map(({ layout, codes }) => ({
-    layout,
-    encoding: codes ? ('codes' as const) : ('float' as const),
-    reference: { native: { kind: 'self' as const } },
-  }))
+  const inputs = fixedInputs(given)
   const options: NativePredictOptions = {
-    inputs: inputs.map(({ layout: { name, shape }, encoding }) => ({ name, shape: [...shape], encoding })),
-    channelAxis: inputs.map(({ layout }) => layout.channelAxis ?? null),
+    ...nativeInputs(inputs),
     outputs,
     precision,
     memory: Math.floor(memory / threads),
@@ -167,11 +173,7 @@ export async function createPredictJob(
     const predictor = await predictors.get(options)
     const description = JSON.parse(predictor.describe()) as NativePredictorDescription
     const valueBytes = precision === 'float64' ? 8 : 4
-    const into = inputs.reduce(
-      (sum, { layout, encoding }) =>
-        sum + (encoding === 'codes' ? layout.size / LETTERS : layout.size * valueBytes),
-      0,
-    )
+    const into = bytesInto(inputs, valueBytes)
     const out = description.outputs.reduce((sum, { shape }) => sum + valueBytes * sizeOf(shape), 0)
     const byBytes = BYTES_PER_CALL / Math.max(out, into, 1)
     const byWork = (threads * FLOPS_PER_CALL) / Math.max(description.flopsPerPass, 1)

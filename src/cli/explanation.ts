@@ -11,10 +11,14 @@ import { parseCount, parseRule } from './arguments.js'
 import { collect } from './model-options.js'
 import { parseHead, parseTarget } from './targets.js'
 
-export interface ExplanationArguments {
+/** What is looked at. */
+export interface TargetArguments {
   target?: string[]
   head?: string[]
   peel: boolean
+}
+
+export interface ExplanationArguments extends TargetArguments {
   layer?: string[]
   rule?: string
   override?: string[]
@@ -45,17 +49,20 @@ export function addTargetOptions(command: Command): Command {
     )
 }
 
+export function addPeelOption(command: Command): Command {
+  return command.option(
+    '--no-peel',
+    'explain probabilities as they are, not the logits before a final Sigmoid or Softmax',
+  )
+}
+
 /** Options that say how they are explained. */
 export function addRuleOptions(command: Command): Command {
   const choices = (name: keyof Variants) => {
     const [first, ...others] = VARIANTS[name]
     return `${[first, ...others].join(', ')} (default: ${first})`
   }
-  return command
-    .option(
-      '--no-peel',
-      'explain probabilities as they are, not the logits before a final Sigmoid or Softmax',
-    )
+  return addPeelOption(command)
     .option(
       '--layer <tensor>',
       'score this tensor inside the model instead of the inputs; repeat for several',
@@ -90,11 +97,21 @@ export function addExplanationOptions(command: Command): Command {
   return addReverseTargetOption(command)
 }
 
-export function explanation(options: ExplanationArguments, outputs: readonly TensorInfo[]): PlanChoices {
+export function targetChoices(
+  options: TargetArguments,
+  outputs: readonly TensorInfo[],
+): Pick<PlanChoices, 'target' | 'peel'> {
   const targets: SingleTarget[] = [
     ...(options.target ?? []).map((text) => parseTarget(text, outputs)),
     ...(options.head ?? []).map(parseHead),
   ]
+  return {
+    ...(targets.length > 0 && { target: oneOrSeveral(targets) }),
+    ...(!options.peel && { peel: false }),
+  }
+}
+
+export function explanation(options: ExplanationArguments, outputs: readonly TensorInfo[]): PlanChoices {
   const reverse = options.reverseTarget?.map((text) => parseTarget(text, outputs))
   const rule = parseRule(options.rule, options.override ?? [])
   const { maxPool, binaryMax, softmax, nearZero } = options
@@ -102,8 +119,7 @@ export function explanation(options: ExplanationArguments, outputs: readonly Ten
     Object.entries({ maxPool, binaryMax, softmax, nearZero }).filter(([, value]) => value !== undefined),
   ) as Variants
   return {
-    ...(targets.length > 0 && { target: oneOrSeveral(targets) }),
-    ...(!options.peel && { peel: false }),
+    ...targetChoices(options, outputs),
     ...(options.layer && { layers: options.layer }),
     ...(rule !== undefined && { rule }),
     ...(Object.keys(variants).length > 0 && { variants }),

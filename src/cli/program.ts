@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { addConvertCommand } from './commands/convert.js'
 import { addDoctorCommand } from './commands/doctor.js'
 import { addInspectCommand } from './commands/inspect.js'
+import { addIsmCommand } from './commands/ism.js'
 import { addMarginalizeCommand } from './commands/marginalize.js'
 import { addMergeCommand } from './commands/merge.js'
 import { addPlanCommand } from './commands/plan.js'
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addInspectCommand(program)
   addScoreCommand(program)
   addPredictCommand(program)
+  addIsmCommand(program)
   addPlanCommand(program)
   addShardCommand(program)
   addStatusCommand(program)

@@ -2,7 +2,7 @@
 use deeplift_kernels::{Epilogue, Scratch};
 use deeplift_simd::{AlignedVec, Real};
 
-use deeplift_graph::operator::FusedLinear;
+use deeplift_graph::operator::{FusedLinear, Linear};
 
 use crate::letters::Letters;
 use crate::plan::{Kind, Plan, Step};
@@ -10,7 +10,7 @@ use crate::timing::{Clock, Timed};
 
 /// Values on examples, one lane per example. Tensors that the pairs need stay valid until the next run.
 pub struct Tape<T: Real> {
-    buffers: Vec<AlignedVec<T>>,
+    pub(crate) buffers: Vec<AlignedVec<T>>,
     pub(crate) letters: Letters,
     pub(crate) clock: Clock,
 }
@@ -35,7 +35,7 @@ impl<T: Real> Tape<T> {
         }
     }
 
-    fn slot(plan: &Plan<T>, tensor: usize) -> usize {
+    pub(crate) fn slot(plan: &Plan<T>, tensor: usize) -> usize {
         plan.layout.tape.slot[tensor].expect("every tensor of a step is on the tape")
     }
 
@@ -57,14 +57,40 @@ impl<T: Real> Tape<T> {
         let mut i = 0;
         while i < plan.steps.len() {
             let start = self.clock.start();
-            if plan.steps[i].relu_fused {
-                self.fused_relu(plan, i, lanes, scratch);
-            } else {
-                self.plain(plan, i, lanes, scratch);
-            }
+            self.step(plan, i, lanes, scratch);
             self.clock.stop(Timed::Example, i, start);
             i += 1 + plan.steps[i].fused_behind();
         }
+    }
+
+    /// Runs one step, with those behind it that its kernel computes too.
+    pub(crate) fn step(&mut self, plan: &Plan<T>, i: usize, lanes: usize, scratch: &mut Scratch<T>) {
+        if plan.steps[i].relu_fused {
+            self.fused_relu(plan, i, lanes, None, scratch);
+        } else {
+            self.plain(plan, i, lanes, scratch);
+        }
+    }
+
+    /// The same of a linear step by a map that computes a part of its output.
+    pub(crate) fn narrowed(
+        &mut self,
+        plan: &Plan<T>,
+        i: usize,
+        lanes: usize,
+        map: &dyn Linear<T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let step = &plan.steps[i];
+        if step.relu_fused {
+            return self.fused_relu(plan, i, lanes, map.fused(), scratch);
+        }
+        let (slot, len) = (Self::slot(plan, step.output), &plan.tensors.len);
+        let mut out = std::mem::take(&mut self.buffers[slot]);
+        let input = |&t: &usize| &self.buffers[Self::slot(plan, t)][..lanes * len[t]];
+        let x: Vec<&[T]> = step.inputs.iter().map(input).collect();
+        map.forward(lanes, &x, &mut out[..lanes * len[step.output]], scratch);
+        self.buffers[slot] = out;
     }
 
     fn plain(&mut self, plan: &Plan<T>, i: usize, lanes: usize, scratch: &mut Scratch<T>) {
@@ -76,7 +102,15 @@ impl<T: Real> Tape<T> {
         self.buffers[slot] = out;
     }
 
-    fn fused_relu(&mut self, plan: &Plan<T>, i: usize, lanes: usize, scratch: &mut Scratch<T>) {
+    /// A layer and the ReLU behind it, by `map` where that is given.
+    fn fused_relu(
+        &mut self,
+        plan: &Plan<T>,
+        i: usize,
+        lanes: usize,
+        map: Option<&dyn FusedLinear<T>>,
+        scratch: &mut Scratch<T>,
+    ) {
         let step = &plan.steps[i];
         let len = &plan.tensors.len;
         let (x, z, y) = (step.inputs[0], step.output, plan.steps[i + step.fused_behind()].output);
@@ -91,7 +125,10 @@ impl<T: Real> Tape<T> {
                 base: step.base.map(|b| lane(&self.buffers[Self::slot(plan, b)], len[b], l)),
             };
             let input = lane(&self.buffers[Self::slot(plan, x)], len[x], l);
-            layer(step, input, self.letters.codes(x, l), epilogue, scratch);
+            match map {
+                Some(map) => map.forward_with(input, epilogue, scratch),
+                None => layer(step, input, self.letters.codes(x, l), epilogue, scratch),
+            }
         }
         if let (Some(slot), Some(pre)) = (kept, pre) {
             self.buffers[slot] = pre;

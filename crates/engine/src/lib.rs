@@ -7,7 +7,8 @@
 //! * [`backward`] carries multipliers from the targets to what is scored through those records.
 //! * [`tile`] does this for a few examples at a time, `finish` turns multipliers into [`score::Scores`], [`pool`] feeds
 //!   threads; [`trace`] looks for the steps that lose completeness.
-//! * [`predict`] runs examples forwards only, and gives the outputs.
+//! * [`predict`] runs examples forwards only, and gives the outputs; [`mutagenesis`] changes letters, and runs what
+//!   depends on them.
 //!
 //! A *lane* is one example or one pair. No step mixes lanes, so a score never depends on what else is computed.
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod letters;
 mod live;
 mod mark;
 pub mod memory;
+pub mod mutagenesis;
 pub mod options;
 pub mod pairs;
 pub mod plan;

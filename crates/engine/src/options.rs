@@ -57,17 +57,22 @@ pub struct PlanOptions {
     pub memory: f64,
 }
 
-impl From<PredictOptions> for PlanOptions {
+impl PlanOptions {
     /// A plan in which all inputs are held fixed, so that nothing is explained.
-    fn from(options: PredictOptions) -> Self {
-        let target = |tensor: String| Target { tensor, ..Target::default() };
+    fn fixed(
+        inputs: Vec<InputOptions>,
+        channel_axis: Vec<Option<usize>>,
+        targets: Vec<Target>,
+        precision: Precision,
+        memory: f64,
+    ) -> Self {
         PlanOptions {
-            references: vec![References::Itself; options.inputs.len()],
-            targets: options.outputs.into_iter().map(target).collect(),
-            inputs: options.inputs,
-            channel_axis: options.channel_axis,
-            precision: options.precision,
-            memory: options.memory,
+            references: vec![References::Itself; inputs.len()],
+            inputs,
+            channel_axis,
+            targets,
+            precision,
+            memory,
             peel: false,
             layers: vec![],
             rule: RuleName::Rescale.name().into(),
@@ -84,6 +89,21 @@ impl From<PredictOptions> for PlanOptions {
     }
 }
 
+impl From<PredictOptions> for PlanOptions {
+    fn from(o: PredictOptions) -> Self {
+        let target = |tensor: String| Target { tensor, ..Target::default() };
+        let targets = o.outputs.into_iter().map(target).collect();
+        Self::fixed(o.inputs, o.channel_axis, targets, o.precision, o.memory)
+    }
+}
+
+impl From<MutagenesisOptions> for PlanOptions {
+    fn from(o: MutagenesisOptions) -> Self {
+        let plan = Self::fixed(o.inputs, o.channel_axis, o.targets, o.precision, o.memory);
+        PlanOptions { peel: o.peel, ..plan }
+    }
+}
+
 /// Everything that fixes what is predicted.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -95,6 +115,32 @@ pub struct PredictOptions {
     pub channel_axis: Vec<Option<usize>>,
     /// Tensors whose values are wanted, each once.
     pub outputs: Vec<String>,
+    /// Arithmetic.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Bytes that one thread may use for activations.
+    pub memory: f64,
+}
+
+/// Everything that fixes what is mutated, and which change is looked at.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MutagenesisOptions {
+    /// Shape per example of every model input, in the model's order.
+    pub inputs: Vec<InputOptions>,
+    /// As in [`PlanOptions`].
+    #[serde(default)]
+    pub channel_axis: Vec<Option<usize>>,
+    /// The input whose letters are changed.
+    pub input: String,
+    /// The first position that is changed, and the one behind the last; all positions if not given.
+    #[serde(default)]
+    pub window: Option<(usize, usize)>,
+    /// What is looked at.
+    pub targets: Vec<Target>,
+    /// As in [`PlanOptions`].
+    #[serde(default)]
+    pub peel: bool,
     /// Arithmetic.
     #[serde(default)]
     pub precision: Precision,

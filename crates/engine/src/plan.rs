@@ -224,6 +224,7 @@ impl<T: Precision> Plan<T> {
             bail!(InvalidOption, "rule override '{p}' matches no node");
         }
         let targets = prepare::targets(&options, &names, &mut c, &bound)?;
+        prepare::ensure_attributed(&options, &c, &targets)?;
         let tensors: Vec<usize> = targets.iter().map(|t| t.tensor).collect();
         let references = prepare::reference_count(&options)?;
         ties::keep(&mut c.steps, c.tensors.len.len());

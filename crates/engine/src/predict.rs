@@ -20,11 +20,14 @@ use crate::letters;
 use crate::live::narrow;
 use crate::mark::layout;
 use crate::options::{PlanOptions, PredictOptions};
-use crate::plan::{Kind, Plan};
+use crate::plan::{Kind, Layout, Plan};
 use crate::pool::{Job, Progress, Signal};
-use crate::prepare;
+use crate::prepare::{self, Bound};
 use crate::score::{Batch, Program};
 use crate::tile::lock;
+
+/// A second-level cache.
+pub(crate) const CACHE: usize = 1 << 20;
 
 /// A tensor whose values are wanted.
 pub struct Output {
@@ -50,6 +53,55 @@ struct Pass<T: Real> {
     scratch: Scratch<T>,
 }
 
+/// The steps of a forward pass, and the graph that they come from.
+pub(crate) struct Forward<T: Real> {
+    pub compiled: Compiled<T>,
+    pub bound: Bound,
+    /// Tensors whose values are wanted, by name, as often as they were named first.
+    pub names: Vec<String>,
+}
+
+/// Compiles a forward pass: the options hold all inputs fixed.
+pub(crate) fn forward<T: Precision>(model: &Model, options: &PlanOptions) -> Result<Forward<T>> {
+    let choices = prepare::choices(options)?;
+    let inputs = prepare::inputs(model, options)?;
+    let names = prepare::target_names(options)?;
+    let bound = prepare::graph(model, options, &choices, &inputs, &names)?;
+    let mut c =
+        compile::<T>(&bound.graph, inputs, &[], options, &choices).map_err(|e| e.at(&model.source))?;
+    c.scored.clear();
+    for step in &mut c.steps {
+        if let Kind::Linear(map, _) = &mut step.kind {
+            map.forward_only();
+        }
+    }
+    let wanted = c.outputs.clone();
+    fuse_forward(&mut c.steps, &c.tensors, &wanted);
+    let inputs = c.inputs.iter().filter_map(|i| i.tensor);
+    let whole: Vec<usize> = wanted.into_iter().chain(inputs).collect();
+    narrow(&mut c.steps, &mut c.tensors, &whole);
+    Ok(Forward { compiled: c, bound, names })
+}
+
+/// The plan of a forward pass, without targets.
+pub(crate) fn plan<T: Real>(c: Compiled<T>, layout: Layout, options: PlanOptions) -> Plan<T> {
+    let Compiled { steps, tensors, inputs, scored, warnings, .. } = c;
+    Plan {
+        steps,
+        tensors,
+        inputs,
+        scored,
+        targets: vec![],
+        layout,
+        options,
+        warnings,
+        references: 1,
+        compares: false,
+        points: 0,
+        lanes: 1,
+    }
+}
+
 impl<T: Precision> Predictor<T> {
     /// Plans the forward pass.
     ///
@@ -58,45 +110,15 @@ impl<T: Precision> Predictor<T> {
     /// be computed, `INVALID_INPUT` for shapes that do not fit.
     pub fn new(model: &Model, options: PredictOptions) -> Result<Self> {
         let options = PlanOptions::from(options);
-        let choices = prepare::choices(&options)?;
-        let inputs = prepare::inputs(model, &options)?;
-        let names = prepare::target_names(&options)?;
-        let bound = prepare::graph(model, &options, &choices, &inputs, &names)?;
-        let mut c =
-            compile::<T>(&bound.graph, inputs, &[], &options, &choices).map_err(|e| e.at(&model.source))?;
-        c.scored.clear();
-        for step in &mut c.steps {
-            if let Kind::Linear(map, _) = &mut step.kind {
-                map.forward_only();
-            }
-        }
-        let wanted = c.outputs.clone();
-        fuse_forward(&mut c.steps, &c.tensors, &wanted);
-        let whole: Vec<usize> =
-            wanted.iter().copied().chain(c.inputs.iter().filter_map(|i| i.tensor)).collect();
-        narrow(&mut c.steps, &mut c.tensors, &whole);
+        let Forward { compiled: mut c, bound, names } = forward(model, &options)?;
         letters::equip(&mut c, &options);
+        let wanted = c.outputs.clone();
         let layout = layout(&c, &wanted, false);
-        let Compiled { steps, tensors, inputs, scored, warnings, .. } = c;
-        let mut plan = Plan {
-            steps,
-            tensors,
-            inputs,
-            scored,
-            targets: vec![],
-            layout,
-            options,
-            warnings,
-            references: 1,
-            compares: false,
-            points: 0,
-            lanes: 1,
-        };
+        let mut plan = plan(c, layout, options);
         plan.lanes = lanes(&plan)?;
         let outputs = names.into_iter().zip(bound.shapes).zip(wanted);
         let outputs = outputs.map(|((name, shape), tensor)| Output { name, shape, tensor }).collect();
-        let none = plan.inputs.iter().map(|_| None).collect();
-        Ok(Predictor { program: Program::sharing(plan, none), outputs, passes: Mutex::default() })
+        Ok(Predictor { program: Program::alone(plan), outputs, passes: Mutex::default() })
     }
 
     /// Checks a batch before any work.
@@ -144,22 +166,25 @@ impl<T: Precision> Predictor<T> {
 }
 
 /// Bytes of the activations of one example.
-fn example_bytes<T: Real>(plan: &Plan<T>) -> usize {
+pub(crate) fn example_bytes<T: Real>(plan: &Plan<T>) -> usize {
     plan.layout.tape.total() * size_of::<T>()
 }
 
-/// Examples that go through a layer together: one where its activations fill the cache anyway, more where weights are
-/// larger and should be streamed once for several.
-fn lanes<T: Real>(plan: &Plan<T>) -> Result<usize> {
-    /// A second-level cache.
-    const CACHE: usize = 1 << 20;
-    let bytes = example_bytes(plan).max(1);
+/// Bytes of weights that should be streamed for several examples at once.
+pub(crate) fn dense_bytes<T: Real>(plan: &Plan<T>) -> usize {
     let weights = plan.steps.iter().map(|s| match &s.kind {
         Kind::Linear(l, _) if l.kind() == LinearKind::Dense => l.weight_bytes(),
         Kind::ClosedForm(c) => c.weight_bytes(),
         _ => 0,
     });
-    let wanted = if weights.sum::<usize>() > CACHE { 16 } else { (CACHE / bytes).clamp(1, 16) };
+    weights.sum()
+}
+
+/// Examples that go through a layer together: one where its activations fill the cache anyway, more where weights are
+/// larger and should be streamed once for several.
+fn lanes<T: Real>(plan: &Plan<T>) -> Result<usize> {
+    let bytes = example_bytes(plan).max(1);
+    let wanted = if dense_bytes(plan) > CACHE { 16 } else { (CACHE / bytes).clamp(1, 16) };
     let budget = plan.options.memory as usize;
     ensure!(
         bytes <= budget,

@@ -7,6 +7,7 @@ use deeplift_graph::{bail, ensure, Error, Graph, Result, TensorId};
 use deeplift_ops::Operators;
 use deeplift_rules::policy::INTEGRATED_GRADIENTS;
 use deeplift_rules::Policy;
+use deeplift_simd::Real;
 
 use crate::compile::{Choices, Compiled};
 use crate::input::{Input, Site};
@@ -163,6 +164,27 @@ fn per_example(shape: &[usize]) -> &[usize] {
     }
 }
 
+/// Refuses layers and targets that have nothing to do with each other.
+pub(crate) fn ensure_attributed<T: Real>(
+    options: &PlanOptions,
+    c: &Compiled<T>,
+    targets: &[PlanTarget],
+) -> Result<()> {
+    let idle = c.scored.iter().find(|s| s.tensor.is_none() && options.layers.contains(&s.name));
+    if let Some(layer) = idle {
+        bail!(InvalidOption, "no target depends on layer '{}'", layer.name)
+    }
+    for (target, given) in targets.iter().zip(&options.targets) {
+        ensure!(
+            c.tensors.attributed[target.tensor],
+            InvalidOption,
+            "target '{}' does not depend on what is scored",
+            given.tensor
+        );
+    }
+    Ok(())
+}
+
 /// Finds what is explained, and says what was peeled.
 pub(crate) fn targets<T: Precision>(
     options: &PlanOptions,
@@ -170,10 +192,6 @@ pub(crate) fn targets<T: Precision>(
     c: &mut Compiled<T>,
     bound: &Bound,
 ) -> Result<Vec<PlanTarget>> {
-    let idle = c.scored.iter().find(|s| s.tensor.is_none() && options.layers.contains(&s.name));
-    if let Some(layer) = idle {
-        bail!(InvalidOption, "no target depends on layer '{}'", layer.name)
-    }
     for (name, peeled) in names.iter().zip(&bound.peeled) {
         let Some(p) = peeled else { continue };
         let what = if p.softmax.is_some() { "centred logits" } else { "logits" };
@@ -186,18 +204,11 @@ pub(crate) fn targets<T: Precision>(
     let mut out = vec![];
     for (target, mirrored) in options.targets.iter().zip(reverse) {
         let at = names.iter().position(|n| *n == target.tensor).expect("every name is listed");
-        let tensor = c.outputs[at];
-        ensure!(
-            c.tensors.attributed[tensor],
-            InvalidOption,
-            "target '{}' does not depend on what is scored",
-            target.tensor
-        );
         let peeled = bound.peeled[at].as_ref();
         let resolve = |t: &Target| Weights::resolve(t, &bound.shapes[at], peeled);
         let weights = [resolve(target)?, resolve(mirrored)?];
         let name = peeled.map_or(&target.tensor, |p| &p.node).clone();
-        out.push(PlanTarget { tensor, name, shape: bound.shapes[at].clone(), weights });
+        out.push(PlanTarget { tensor: c.outputs[at], name, shape: bound.shapes[at].clone(), weights });
     }
     Ok(out)
 }

@@ -159,8 +159,14 @@ impl<T: Precision> Program<T> {
         Ok(Self::sharing(plan, own))
     }
 
+    /// A plan of a forward pass, which has no references.
+    pub(crate) fn alone(plan: Plan<T>) -> Self {
+        let none = plan.inputs.iter().map(|_| None).collect();
+        Self::sharing(plan, none)
+    }
+
     /// A plan with shared references that are known to fit.
-    pub(crate) fn sharing(plan: Plan<T>, shared: Vec<Option<Vec<T>>>) -> Self {
+    fn sharing(plan: Plan<T>, shared: Vec<Option<Vec<T>>>) -> Self {
         let (constant, tapes, pairs) = (OnceLock::new(), Mutex::default(), Mutex::default());
         let clock = Mutex::new(Clock::new(plan.steps.len(), plan.options.timed));
         Program { plan, shared, constant, tapes, pairs, clock }

@@ -229,6 +229,16 @@ pub trait Linear<T: Real>: Send + Sync {
     fn reads(&self, _port: usize, _out: &Range<usize>) -> Range<usize> {
         0..usize::MAX
     }
+    /// The elements of the output that depend on the elements `input` of data input `port`, both within one lane; the
+    /// range may reach beyond the lane.
+    fn writes(&self, _port: usize, _input: &Range<usize>) -> Range<usize> {
+        0..usize::MAX
+    }
+    /// The operator without multipliers, and without all elements of the output but `out`, which it leaves as they are;
+    /// none if it cannot leave any.
+    fn narrowed(&self, _out: &Range<usize>) -> Option<Box<dyn Linear<T>>> {
+        None
+    }
     /// Tells that of the output only the elements `out` of each lane are needed, and of the first data input's
     /// multipliers only the elements `input`. True if from now on the adjoint takes multipliers outside of `out` for
     /// zeros without reading them; results outside of these ranges may be anything.
@@ -307,6 +317,10 @@ pub trait Elementwise<T: Real>: Send + Sync {
     fn is_relu(&self) -> bool {
         false
     }
+    /// Whether `f` is one function for all elements, so that it can be applied to any part of a lane.
+    fn is_uniform(&self) -> bool {
+        false
+    }
 }
 
 /// An operator that can only be computed, one lane at a time.
@@ -324,6 +338,10 @@ pub trait ClosedForm<T: Real>: Send + Sync {
     fn record_len(&self) -> usize;
     /// The linear map of the pair (`x`, `x0`).
     fn record(&self, x: &[&[T]], x0: &[&[T]], record: &mut [T]);
+    /// As [`Linear::writes`].
+    fn writes(&self, _port: usize, _input: &Range<usize>) -> Range<usize> {
+        0..usize::MAX
+    }
     /// Multipliers of data input `port` from those of the output.
     fn adjoint(&self, port: usize, record: &[T], my: &[T], mx: &mut [T], accumulate: bool);
 
@@ -383,6 +401,13 @@ pub trait ClosedForm<T: Real>: Send + Sync {
     fn is_complete(&self) -> bool {
         true
     }
+}
+
+/// The least range that has every output element `o` of which `index[o]`, the input element that it depends on, is in
+/// `input`.
+pub fn written(index: impl IntoIterator<Item = (usize, u32)>, input: &Range<usize>) -> Range<usize> {
+    let hit = index.into_iter().filter(|&(_, i)| input.contains(&(i as usize))).map(|(o, _)| o..o + 1);
+    hit.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
 }
 
 /// Where lane `l` of `lanes` lies in a buffer of `len` elements.

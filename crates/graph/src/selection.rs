@@ -1,4 +1,6 @@
 //! Operators whose outputs are each one of their inputs.
+use std::ops::Range;
+
 use deeplift_simd::Real;
 
 /// The input elements that meet in each output of a [`Selection`], in the order in which the first of equals wins.
@@ -20,6 +22,14 @@ pub trait Selection<T: Real>: Send + Sync {
     fn largest(&self) -> bool;
     /// The windows.
     fn members(&self) -> Members;
+    /// As [`Linear::writes`](crate::operator::Linear::writes).
+    fn writes(&self, _input: &Range<usize>) -> Range<usize> {
+        0..usize::MAX
+    }
+    /// As [`Linear::narrowed`](crate::operator::Linear::narrowed), to be computed only.
+    fn narrowed(&self, _out: &Range<usize>) -> Option<Box<dyn Selection<T>>> {
+        None
+    }
     /// Whether it is the extremum of several tensors rather than of elements of one.
     fn binary(&self) -> bool {
         false

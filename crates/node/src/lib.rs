@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "documented where JavaScript sees it, in src/native.ts")]
 
 mod model;
+mod mutagenesis;
 mod predict;
 mod results;
 pub mod shuffle;

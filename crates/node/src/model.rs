@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use deeplift_engine::describe::describe;
-use deeplift_engine::options::{PlanOptions, Precision, PredictOptions};
+use deeplift_engine::mutagenesis::Mutator;
+use deeplift_engine::options::{MutagenesisOptions, PlanOptions, Precision, PredictOptions};
 use deeplift_engine::pool::Pool;
 use deeplift_engine::predict::Predictor;
 use deeplift_engine::score::{Batch, Program, Values};
@@ -16,6 +17,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use serde_json::json;
 
+use crate::mutagenesis::{AnyMutator, NativeMutator};
 use crate::predict::{AnyPredictor, NativePredictor};
 use crate::results::Results;
 use crate::wire::{self, get};
@@ -115,6 +117,21 @@ impl NativeModel {
             })
         };
         on_thread(env, "plan", make, move |program| NativePlan { program, pool })
+    }
+
+    /// Plans changes of letters, on a thread of its own.
+    #[napi(ts_return_type = "Promise<NativeMutator>")]
+    pub fn mutator<'e>(&self, env: &'e Env, options: String) -> Result<Object<'e>> {
+        let options: MutagenesisOptions =
+            serde_json::from_str(&options).map_err(|e| misuse(format!("mutagenesis options: {e}")))?;
+        let (model, pool) = (self.model.clone(), self.pool.clone());
+        let make = move || {
+            Ok(match options.precision {
+                Precision::Float64 => AnyMutator::F64(Arc::new(Mutator::new(&model, options)?)),
+                _ => AnyMutator::F32(Arc::new(Mutator::new(&model, options)?)),
+            })
+        };
+        on_thread(env, "plan", make, move |mutator| NativeMutator { mutator, pool })
     }
 
     /// Plans a forward pass, on a thread of its own.

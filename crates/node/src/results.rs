@@ -1,4 +1,5 @@
 //! Scores as JavaScript objects, copied into memory that JavaScript owns.
+use deeplift_engine::mutagenesis::Effects;
 use deeplift_engine::score::Scores;
 use napi::bindgen_prelude::*;
 use napi::sys;
@@ -84,5 +85,38 @@ impl ToNapiValue for Outputs {
         let array = value.array(&env)?;
         // SAFETY: `array` was made in the environment `raw`, on its thread, by the lines above.
         unsafe { ToNapiValue::to_napi_value(raw, array) }
+    }
+}
+
+/// Effects of one batch in the plan's precision.
+pub enum Changes {
+    F32(Effects<f32>),
+    F64(Effects<f64>),
+}
+
+impl Changes {
+    fn object<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        let mut o = Object::new(env)?;
+        let output = match self {
+            Changes::F32(e) => {
+                o.set("effects", Float32ArraySlice::copy_from(env, &e.effects)?)?;
+                &e.output
+            }
+            Changes::F64(e) => {
+                o.set("effects", Float64ArraySlice::copy_from(env, &e.effects)?)?;
+                &e.output
+            }
+        };
+        o.set("output", Float64ArraySlice::copy_from(env, output)?)?;
+        Ok(o)
+    }
+}
+
+impl ToNapiValue for Changes {
+    unsafe fn to_napi_value(raw: sys::napi_env, value: Self) -> Result<sys::napi_value> {
+        let env = Env::from_raw(raw);
+        let object = value.object(&env)?;
+        // SAFETY: `object` was made in the environment `raw`, on its thread, by the lines above.
+        unsafe { ToNapiValue::to_napi_value(raw, object) }
     }
 }

@@ -1,11 +1,13 @@
 //! AveragePool, with ceil_mode and count_include_pad as the frameworks count.
+use std::ops::Range;
+
 use deeplift_graph::constant::element_count;
 use deeplift_graph::operator::{Linear, LinearKind, Parts};
 use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::{AveragePool as Pool, Scratch};
 use deeplift_simd::Real;
 
-use crate::pool::{fold_channels_last, output_shape, spatial, three, Windows};
+use crate::pool::{self, fold_channels_last, output_shape, spatial, three, Windows};
 
 struct AveragePool {
     fact: Fact,
@@ -91,8 +93,51 @@ impl<T: Real> Linear<T> for Kernel<T> {
         }
     }
 
+    fn writes(&self, _port: usize, input: &Range<usize>) -> Range<usize> {
+        pool::writes(self.0.geometry(), input)
+    }
+
+    fn narrowed(&self, out: &Range<usize>) -> Option<Box<dyn Linear<T>>> {
+        let g = self.0.geometry();
+        let out = out.start / g.channels..out.end.div_ceil(g.channels);
+        let (part, input) = self.0.part(&out)?;
+        let lens = [g.input_len(), g.output_len()];
+        let at = |r: Range<usize>| r.start * g.channels..r.end * g.channels;
+        Some(Box::new(Part { part, lens, input: at(input), out: at(out) }))
+    }
+
     fn parts(&self) -> Parts<T> {
         Parts { positive: Some(Box::new(self.clone())), negative: None }
+    }
+
+    fn kind(&self) -> LinearKind {
+        LinearKind::Aggregate
+    }
+}
+
+/// Some of the windows, each at its place among all.
+#[derive(Clone)]
+struct Part<T> {
+    part: Pool<T>,
+    /// Elements of one input and one output with all windows.
+    lens: [usize; 2],
+    input: Range<usize>,
+    out: Range<usize>,
+}
+
+impl<T: Real> Linear<T> for Part<T> {
+    fn forward(&self, _lanes: usize, x: &[&[T]], y: &mut [T], _scratch: &mut Scratch<T>) {
+        for (x, y) in x[0].chunks_exact(self.lens[0]).zip(y.chunks_exact_mut(self.lens[1])) {
+            self.part.forward(&x[self.input.clone()], &mut y[self.out.clone()]);
+        }
+    }
+
+    fn adjoint(&self, _: usize, _: usize, _: &[T], _: &mut [T], _: bool, _: &mut Scratch<T>) {
+        unreachable!("a narrowed operator has no multipliers")
+    }
+
+    fn parts(&self) -> Parts<T> {
+        unreachable!("a narrowed operator has no multipliers")
     }
 
     fn kind(&self) -> LinearKind {

@@ -1,4 +1,6 @@
 //! Concat of data and constants along one axis.
+use std::ops::Range;
+
 use deeplift_graph::broadcast::{around, axis_index};
 use deeplift_graph::constant::element_count;
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
@@ -131,6 +133,16 @@ impl<T: Real> Linear<T> for Kernel<T> {
             for (mx, &my) in mx[o * n..][..n].iter_mut().zip(my) {
                 *mx = if accumulate { *mx + my } else { my };
             }
+        }
+    }
+
+    fn writes(&self, port: usize, input: &Range<usize>) -> Range<usize> {
+        let (start, n) = self.ports[port];
+        let at = |i: usize| i / n * self.row + start + i % n;
+        if input.is_empty() {
+            0..0
+        } else {
+            at(input.start)..at(input.end - 1) + 1
         }
     }
 

@@ -145,6 +145,31 @@ impl<T: Real> Linear<T> for Kernel<T> {
         positions.start * ins..positions.end * ins
     }
 
+    fn writes(&self, _port: usize, input: &Range<usize>) -> Range<usize> {
+        let Some((geometry, axis)) = self.line() else { return 0..usize::MAX };
+        let (ins, outs) = (geometry.in_channels, geometry.out_channels);
+        let positions = geometry.writes(axis, &(input.start / ins..input.end.div_ceil(ins)));
+        positions.start * outs..positions.end * outs
+    }
+
+    fn narrowed(&self, out: &Range<usize>) -> Option<Box<dyn Linear<T>>> {
+        let outs = self.line()?.0.out_channels;
+        let mut conv = self.conv.clone();
+        conv.narrow(out.start / outs..out.end.div_ceil(outs));
+        let (direction, batch, variants) = (self.direction, self.batch, self.variants);
+        let (weights, bias) = (self.weights.clone(), self.bias.clone());
+        Some(Box::new(Kernel {
+            direction,
+            batch,
+            weights,
+            bias,
+            variants,
+            conv,
+            adjoint: None,
+            outputs: None,
+        }))
+    }
+
     fn narrow(&mut self, out: &Range<usize>, input: &Range<usize>) -> bool {
         let Some((geometry, _)) = self.line() else { return false };
         let (ins, outs) = (geometry.in_channels, geometry.out_channels);

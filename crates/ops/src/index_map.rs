@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deeplift_graph::broadcast::strides;
 use deeplift_graph::constant::element_count;
-use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted};
+use deeplift_graph::operator::{written, Linear, LinearKind, Parts, Permuted};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::Scratch;
 use deeplift_simd::Real;
@@ -214,6 +214,21 @@ impl<T: Real> Linear<T> for IndexMap<T> {
             Move::Elements(all) => all.iter().filter_map(|&(o, i)| inside(o, i, 1)).reduce(hull),
         }
         .unwrap_or(0..0)
+    }
+
+    fn writes(&self, _port: usize, input: &Range<usize>) -> Range<usize> {
+        match &self.moves {
+            Move::Runs(runs) => {
+                let inside = |&(o, i, n): &(u32, u32, u32)| {
+                    let (o, i, n) = (o as usize, i as usize, n as usize);
+                    let (start, end) = (input.start.max(i), input.end.min(i + n));
+                    (start < end).then(|| start - i + o..end - i + o)
+                };
+                let hull = |a: Range<usize>, b: Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+                runs.iter().filter_map(inside).reduce(hull).unwrap_or(0..0)
+            }
+            Move::Elements(all) => written(all.iter().map(|&(o, i)| (o as usize, i)), input),
+        }
     }
 
     fn parts(&self) -> Parts<T> {

@@ -8,7 +8,7 @@ use deeplift_kernels::pool::{max_pool, max_pool_cross, max_pool_route, max_pool_
 use deeplift_kernels::PoolGeometry;
 use deeplift_simd::Real;
 
-use crate::pool::{fold_channels_last, output_shape, spatial, Windows};
+use crate::pool::{self, fold_channels_last, output_shape, spatial, Windows};
 
 struct MaxPool {
     fact: Fact,
@@ -113,6 +113,22 @@ impl<T: Real> Selection<T> for Kernel {
         }
     }
 
+    fn writes(&self, input: &Range<usize>) -> Range<usize> {
+        if self.batch == 1 {
+            pool::writes(&self.geometry, input)
+        } else {
+            0..usize::MAX
+        }
+    }
+
+    fn narrowed(&self, out: &Range<usize>) -> Option<Box<dyn Selection<T>>> {
+        let channels = self.geometry.channels;
+        let out = out.start / channels..out.end.div_ceil(channels);
+        let (geometry, input) = self.geometry.part(&out).filter(|_| self.batch == 1)?;
+        let at = |r: Range<usize>| r.start * channels..r.end * channels;
+        Some(Box::new(Part { geometry, input: at(input), out: at(out) }))
+    }
+
     fn largest(&self) -> bool {
         true
     }
@@ -126,5 +142,30 @@ impl<T: Real> Selection<T> for Kernel {
             index.extend(first.iter().map(|w| shift + w));
         }
         Members { start, index }
+    }
+}
+
+/// Some of the windows, each at its place among all; to be computed only.
+struct Part {
+    geometry: PoolGeometry,
+    input: Range<usize>,
+    out: Range<usize>,
+}
+
+impl<T: Real> Selection<T> for Part {
+    fn forward(&self, x: &[T], y: &mut [T]) {
+        max_pool(&self.geometry, &x[self.input.clone()], &mut y[self.out.clone()]);
+    }
+
+    fn winners(&self, _: &[T], _: &mut [u32]) {
+        unreachable!("a narrowed operator has no multipliers")
+    }
+
+    fn largest(&self) -> bool {
+        true
+    }
+
+    fn members(&self) -> Members {
+        unreachable!("a narrowed operator has no multipliers")
     }
 }

@@ -1,9 +1,10 @@
 //! Mul. By a constant it is linear; of two activations `a b` it is bilinear, with `M_a = M b̄` and `M_b = M ā`, bars
 //! meaning averages over example and reference (SEMANTICS 3.2, the product rule of arXiv 1605.01713).
+use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_graph::broadcast::broadcast_index;
-use deeplift_graph::operator::{ClosedForm, Linear, LinearKind, Parts, Permuted, Pointwise};
+use deeplift_graph::operator::{written, ClosedForm, Linear, LinearKind, Parts, Permuted, Pointwise};
 use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::{map, Scratch};
 use deeplift_simd::Real;
@@ -118,6 +119,13 @@ impl<T: Real> Linear<T> for Scale<T> {
         }
     }
 
+    fn writes(&self, _port: usize, input: &Range<usize>) -> Range<usize> {
+        match &self.spread {
+            None => input.clone(),
+            Some(index) => written(index.iter().copied().enumerate(), input),
+        }
+    }
+
     fn parts(&self) -> Parts<T> {
         let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
             let factor: Vec<T> = self.factor.iter().map(|&f| keep(f)).collect();
@@ -147,6 +155,10 @@ impl<T: Real> ClosedForm<T> for Product {
 
     fn record_len(&self) -> usize {
         2 * self.operands[0].len()
+    }
+
+    fn writes(&self, port: usize, input: &Range<usize>) -> Range<usize> {
+        written(self.operands[port].iter().copied().enumerate(), input)
     }
 
     fn record(&self, x: &[&[T]], x0: &[&[T]], record: &mut [T]) {

@@ -1,4 +1,6 @@
 //! Geometry that convolutions and pools share: auto_pad, asymmetric pads, ceil_mode.
+use std::ops::Range;
+
 use deeplift_graph::broadcast::{inverse, transpose_index};
 use deeplift_graph::{ensure, Build, Constant, Fact, Result};
 
@@ -178,5 +180,14 @@ impl Windows {
             pad: three(&self.pad, 0),
             channels,
         }
+    }
+}
+
+/// Output elements of a channels-last pooling that see any of the elements `input`.
+pub fn writes(g: &deeplift_kernels::PoolGeometry, input: &Range<usize>) -> Range<usize> {
+    let c = g.channels.max(1);
+    match g.writes(&(input.start / c..input.end.div_ceil(c))) {
+        Some(positions) => positions.start * c..positions.end * c,
+        None => 0..usize::MAX,
     }
 }

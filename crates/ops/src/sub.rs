@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_graph::broadcast::{broadcast_index, inverse};
-use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted, Pointwise};
+use deeplift_graph::operator::{written, Linear, LinearKind, Parts, Permuted, Pointwise};
 use deeplift_graph::{structures, Build, Constant, Fact, Operator, Result, Structure};
 use deeplift_kernels::{map, Scratch};
 use deeplift_simd::Real;
@@ -193,6 +193,13 @@ impl<T: Real> Linear<T> for Kernel<T> {
             out.clone()
         } else {
             0..usize::MAX
+        }
+    }
+
+    fn writes(&self, port: usize, input: &Range<usize>) -> Range<usize> {
+        match &self.ports[port].index {
+            None => input.clone(),
+            Some(index) => written(index.iter().copied().enumerate(), input),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Where. A condition that is known at plan time routes elements, which is linear; one that depends on the input is a
 //! function of three operands.
+use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_graph::broadcast::broadcast_index;
-use deeplift_graph::operator::{Linear, LinearKind, Parts, Permuted, Pointwise};
+use deeplift_graph::operator::{written, Linear, LinearKind, Parts, Permuted, Pointwise};
 use deeplift_graph::{ensure, structures, Build, Constant, DType, Fact, Operator, Result, Structure};
 use deeplift_kernels::Scratch;
 use deeplift_simd::Real;
@@ -127,6 +128,10 @@ impl<T: Real> Linear<T> for Route<T> {
             let (my, mx) = (&my[lane * self.n..][..self.n], &mut mx[lane * port.len..][..port.len]);
             port.moves.iter().for_each(|&(o, i)| mx[i as usize] += my[o as usize]);
         }
+    }
+
+    fn writes(&self, port: usize, input: &Range<usize>) -> Range<usize> {
+        written(self.ports[port].moves.iter().map(|&(o, i)| (o as usize, i)), input)
     }
 
     fn parts(&self) -> Parts<T> {

@@ -33,19 +33,20 @@ function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string
   arrays.set('reference_output', batch.referenceOutput)
   arrays.set('delta', batch.delta)
   arrays.set('completeness', batch.completeness)
-  const sequences = sequencesOf(batch)
+  // Where one input alone is scored.
+  const [name = '', other] = Object.keys(batch.contributions)
+  const sequences = other === undefined ? sequencesOf(batch.records, name) : undefined
   if (sequences) arrays.set('sequences', sequences)
   return arrays
 }
 
-/** The base codes of a batch, where one input alone is scored and has them. */
-function sequencesOf({ contributions, records }: ScoreBatch<ScoredRecord>): Tensor<Uint8Array> | undefined {
-  const [name = '', other] = Object.keys(contributions)
+/** The base codes that records bring for an input, if all have some. */
+export function sequencesOf(records: readonly ScoredRecord[], input: string): Tensor<Uint8Array> | undefined {
   const rows = records.flatMap(({ inputs }) => {
-    const data = inputs[name]?.data
+    const data = inputs[input]?.data
     return data instanceof Uint8Array ? [data] : []
   })
-  if (other !== undefined || rows.length < records.length) return undefined
+  if (rows.length < records.length) return undefined
   const length = rows[0]!.length
   const data = new Uint8Array(rows.length * length)
   for (const [index, row] of rows.entries()) data.set(row, index * length)

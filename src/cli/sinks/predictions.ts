@@ -3,7 +3,7 @@
 import { DeepLiftError } from '../../errors.js'
 import { OutputFile, writeText } from '../../io/files.js'
 import { NpyWriter } from '../../io/npy-write.js'
-import { NpzWriter } from '../../io/npz-write.js'
+import { type NpzRows, NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import { checkChoice } from '../../options/check.js'
 import type { PredictBatch } from '../../predict.js'
@@ -40,7 +40,7 @@ const dtypeOf = (data: FloatArray) => (data instanceof Float64Array ? 'float64' 
 class PredictionArchive implements PredictionSink {
   readonly paths: readonly string[]
   #writer: NpzWriter | undefined
-  readonly #names: string[] = []
+  #named = false
 
   constructor(private readonly context: PredictionContext) {
     this.paths = [context.out]
@@ -48,25 +48,29 @@ class PredictionArchive implements PredictionSink {
 
   async write({ outputs, records }: Batch): Promise<void> {
     const { out, compress } = this.context
-    this.#writer ??= await NpzWriter.create(
-      out,
-      Object.entries(outputs).map(([key, { data, shape }]) => ({
-        key: keyOf(key),
-        dtype: dtypeOf(data),
-        rowShape: shape.slice(1),
-      })),
-      { compress },
-    )
+    if (!this.#writer) {
+      const rows = Object.entries(outputs).map(
+        ([key, { data, shape }]): NpzRows => ({
+          key: keyOf(key),
+          dtype: dtypeOf(data),
+          rowShape: shape.slice(1),
+        }),
+      )
+      this.#named = records[0]?.name !== undefined
+      if (this.#named) rows.push({ key: 'names', dtype: 'string', rowShape: [] })
+      this.#writer = await NpzWriter.create(out, rows, { compress })
+    }
     for (const [key, { data }] of Object.entries(outputs)) await this.#writer.append(keyOf(key), data)
-    for (const { name } of records) if (name !== undefined) this.#names.push(name)
+    if (this.#named)
+      await this.#writer.append(
+        'names',
+        records.map(({ name = '' }) => name),
+      )
   }
 
   async finish(): Promise<void> {
-    const writer = this.#writer!
-    writer.put('provenance', { dtype: 'string', shape: [], data: [this.context.provenance] })
-    if (this.#names.length > 0)
-      writer.put('names', { dtype: 'string', shape: [this.#names.length], data: this.#names })
-    await writer.finish()
+    this.#writer!.put('provenance', { dtype: 'string', shape: [], data: [this.context.provenance] })
+    await this.#writer!.finish()
   }
 
   async abort(): Promise<void> {

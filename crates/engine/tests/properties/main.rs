@@ -8,6 +8,7 @@ mod catalogue;
 mod each_operator;
 mod fused;
 mod laws;
+mod mutations;
 mod networks;
 mod normalised;
 mod operators;

@@ -76,6 +76,12 @@ impl ConvGeometry {
         clip(at(outputs.start))..clip(at(outputs.end - 1) + reach as isize + 1)
     }
 
+    /// Output positions along `axis` that read any of these inputs.
+    pub fn writes(&self, axis: usize, inputs: &Range<usize>) -> Range<usize> {
+        let reach = (self.kernel[axis].max(1) - 1) * self.dilation[axis];
+        windows_over(inputs, self.stride[axis], self.pad[axis], reach, self.output[axis])
+    }
+
     /// One channel in, one channel out per group.
     fn is_depthwise(&self) -> bool {
         self.groups == self.in_channels && self.groups == self.out_channels && self.groups > 1
@@ -103,6 +109,22 @@ impl ConvGeometry {
         assert_eq!(weights, self.weights_len(), "convolution: number of weights for {self:?}");
         assert!(bias == 0 || bias == self.out_channels, "convolution: {bias} biases for {self:?}");
     }
+}
+
+/// Which of `outputs` windows see any of `inputs`: window `o` begins at `o * stride - pad` and ends `reach` behind that.
+pub(crate) fn windows_over(
+    inputs: &Range<usize>,
+    stride: usize,
+    pad: usize,
+    reach: usize,
+    outputs: usize,
+) -> Range<usize> {
+    if inputs.is_empty() {
+        return 0..0;
+    }
+    let first = (inputs.start + pad).saturating_sub(reach).div_ceil(stride);
+    let end = (inputs.end - 1 + pad) / stride + 1;
+    first.min(outputs)..end.min(outputs).max(first.min(outputs))
 }
 
 /// A convolution with its weights packed for the forward pass.

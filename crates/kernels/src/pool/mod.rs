@@ -1,6 +1,7 @@
 //! Max and average pooling of channels-last lanes.
 
 use crate::chunks::{update, vectorised};
+use crate::conv::windows_over;
 use deeplift_simd::Real;
 use std::ops::Range;
 
@@ -36,6 +37,34 @@ impl PoolGeometry {
     /// Elements of one output lane.
     pub fn output_len(&self) -> usize {
         self.output.iter().product::<usize>() * self.channels
+    }
+
+    /// Output positions that see any of the inputs `positions`, if there is one axis only.
+    pub fn writes(&self, positions: &Range<usize>) -> Option<Range<usize>> {
+        let a = self.line()?;
+        let reach = (self.kernel[a].max(1) - 1) * self.dilation[a];
+        Some(windows_over(positions, self.stride[a], self.pad[a], reach, self.output[a]))
+    }
+
+    /// The pooling of the output positions `outputs` alone, and which inputs it reads, if there is one axis only.
+    pub fn part(&self, outputs: &Range<usize>) -> Option<(Self, Range<usize>)> {
+        let a = self.line()?;
+        let reach = (self.kernel[a].max(1) - 1) * self.dilation[a];
+        let first = outputs.start * self.stride[a];
+        let last = outputs.end.saturating_sub(1) * self.stride[a] + reach + 1;
+        let start = first.saturating_sub(self.pad[a]).min(self.input[a]);
+        let end = last.saturating_sub(self.pad[a]).clamp(start, self.input[a]);
+        let mut part = self.clone();
+        (part.input[a], part.output[a]) = (end - start, outputs.len());
+        part.pad[a] = (start + self.pad[a]).saturating_sub(first);
+        Some((part, start..end))
+    }
+
+    /// The only axis with more than one position, if there is no other.
+    fn line(&self) -> Option<usize> {
+        let mut long = (0..3).filter(|&a| self.input[a] > 1 || self.output[a] > 1 || self.kernel[a] > 1);
+        let axis = long.next().unwrap_or(2);
+        long.next().is_none().then_some(axis)
     }
 
     /// Taps of window `at` along `axis` that lie inside `[-before, input + after)`.
@@ -134,6 +163,12 @@ impl<T: Real> AveragePool<T> {
     pub fn sum(geometry: PoolGeometry) -> Self {
         let weights = vec![T::ONE; geometry.output.iter().product()];
         Self { geometry, weights }
+    }
+
+    /// The same of the output positions `outputs` alone, and which inputs it reads, if there is one axis only.
+    pub fn part(&self, outputs: &Range<usize>) -> Option<(Self, Range<usize>)> {
+        let (geometry, inputs) = self.geometry.part(outputs)?;
+        Some((Self { geometry, weights: self.weights[outputs.clone()].to_vec() }, inputs))
     }
 
     /// The shapes given to [`AveragePool::new`].

@@ -1,9 +1,10 @@
 //! Functions of one element of each of several operands, broadcast: comparisons, logic, powers, remainders. Each file
 //! states the value and the multipliers of a pair; everything else follows from [`Joint`].
+use std::ops::Range;
 use std::sync::Arc;
 
 use deeplift_graph::broadcast::broadcast_index;
-use deeplift_graph::operator::{ClosedForm, Elementwise, Permuted, Pointwise};
+use deeplift_graph::operator::{written, ClosedForm, Elementwise, Permuted, Pointwise};
 use deeplift_graph::{ensure, structures, Build, Constant, DType, Fact, Operator, Result, Structure};
 use deeplift_simd::Real;
 
@@ -170,6 +171,10 @@ impl<T: Real, F: Joint<N>, const N: usize> Elementwise<T> for Kernel<F, N> {
 impl<T: Real, F: Joint<N>, const N: usize> ClosedForm<T> for Kernel<F, N> {
     fn forward(&self, x: &[&[T]], y: &mut [T]) {
         self.values(x, y);
+    }
+
+    fn writes(&self, port: usize, input: &Range<usize>) -> Range<usize> {
+        written(self.operands[self.ports()[port]].index.iter().copied().enumerate(), input)
     }
 
     fn record_len(&self) -> usize {

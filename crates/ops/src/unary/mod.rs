@@ -156,6 +156,10 @@ impl<F: Function> Operator for Unary<F> {
 struct Map<F>(F);
 
 impl<T: Real, F: Function> Elementwise<T> for Map<F> {
+    fn is_uniform(&self) -> bool {
+        true
+    }
+
     fn apply(&self, x: &[T], y: &mut [T]) {
         self.0.apply(x, y);
     }

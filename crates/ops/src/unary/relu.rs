@@ -39,6 +39,10 @@ impl Operator for Relu {
 struct Map;
 
 impl<T: Real> Elementwise<T> for Map {
+    fn is_uniform(&self) -> bool {
+        true
+    }
+
     fn apply(&self, x: &[T], y: &mut [T]) {
         map::relu(x, y);
     }

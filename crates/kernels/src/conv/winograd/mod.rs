@@ -21,6 +21,7 @@ use super::Variant;
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Real};
 use scheme::Scheme;
+use std::sync::Arc;
 use tiling::Tiling;
 
 /// A map along one axis, packed for one instruction set.
@@ -36,8 +37,8 @@ pub(super) struct Winograd<T: Real> {
     ins: usize,
     outs: usize,
     /// Transformed weights, `[panel][point][k][columns]`, `k` over segments and source channels; the last panel may
-    /// be half as wide.
-    panels: AlignedVec<T>,
+    /// be half as wide. Shared by maps that differ in the outputs they compute.
+    panels: Arc<AlignedVec<T>>,
     /// One value per column of all panels.
     bias: AlignedVec<T>,
     /// What positions in the padding hold, one value per source channel.
@@ -73,7 +74,7 @@ impl<T: Real> Winograd<T> {
             tiling: scheme.tiling(&axis, least),
             ins,
             outs,
-            panels: AlignedVec::zeroed(width * scheme.points * scheme.segments(axis.taps.len()) * ins),
+            panels: Arc::default(),
             bias: AlignedVec::zeroed(width),
             zeros: AlignedVec::zeroed(ins),
             direct: None,
@@ -81,6 +82,7 @@ impl<T: Real> Winograd<T> {
             axis,
         };
         packed.bias[..bias.len()].copy_from_slice(bias);
+        let mut panels = AlignedVec::zeroed(width * scheme.points * packed.depth());
         let tap = |t: usize| {
             let mut kernel = [0; 3];
             kernel[order[2]] = packed.axis.taps[t];
@@ -99,10 +101,11 @@ impl<T: Real> Winograd<T> {
                 for (point, row) in transform.iter().enumerate() {
                     let value: f64 = row.iter().zip(&taps).map(|(g, tap)| g * tap).sum();
                     let at = packed.panel_index(out, point, k);
-                    packed.panels[at] = T::from_f64(value);
+                    panels[at] = T::from_f64(value);
                 }
             }
         }
+        packed.panels = panels.into();
         if !packed.tiling.rest.is_empty() {
             packed.direct = Some(Correlation::new(axes.clone(), sizes, weight, bias, isa));
             packed.divide();

@@ -1,0 +1,105 @@
+/** `deeplift ism`: how targets change with every letter at every position, into files. */
+
+import type { Command } from 'commander'
+import type { DeepLift } from '../../model.js'
+import type { MutagenesisOptions } from '../../mutagenesis.js'
+import { PRECISIONS, type Precision } from '../../native.js'
+import { parseCount, usageOf } from '../arguments.js'
+import { addPeelOption, addTargetOptions, type TargetArguments, targetChoices } from '../explanation.js'
+import { interruption } from '../interruption.js'
+import { addModelOptions, loadModel } from '../model-options.js'
+import { applyParameters, effectiveParameters, type Parameters } from '../parameters.js'
+import { progressOption } from '../progress-line.js'
+import { addExampleOptions } from '../score-arguments.js'
+import { chooseMutagenesisFormat, createMutagenesisSink, MUTAGENESIS_FORMATS } from '../sinks/mutagenesis.js'
+import { type OutputArguments, outOf, runStreamCommand } from '../stream-command.js'
+import { channelAxisOf } from '../streamed.js'
+
+interface Arguments extends OutputArguments, TargetArguments {
+  format?: string
+  window?: string
+  mutate?: string
+  precision: string
+  compress?: boolean
+  batch?: string
+}
+
+export function addIsmCommand(program: Command): void {
+  const command = program
+    .command('ism')
+    .description('change every position to every letter, and write how the target changes')
+    .argument('[model]', 'ONNX file')
+  addExampleOptions(command)
+    .option('--uracil', 'read U as T')
+    .option('--window <start:end>', 'positions that are changed, from 0, without the last (default: all)')
+    .option('--mutate <input>', 'input whose letters are changed (default: the only one with letters)')
+  addPeelOption(addTargetOptions(command))
+    .option('--out <file>', 'file to write')
+    .option(
+      '--format <format>',
+      `${MUTAGENESIS_FORMATS.join(', ')} (default: from the name of --out, or npz)`,
+    )
+    .option('--precision <type>', PRECISIONS.join(', '), 'float32')
+    .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
+    .option('--batch <n>', 'examples per native call; has no effect on any number')
+  addModelOptions(command)
+    .addOption(progressOption())
+    .option('--quiet', 'no progress')
+    .option('--json', 'print the summary as JSON')
+    .action(async (argument: string | undefined) => {
+      const model = await applyParameters(command, argument)
+      const interrupt = interruption()
+      try {
+        const parameters = effectiveParameters(command, model)
+        await mutate(model, command.opts<Arguments>(), parameters, interrupt.signal)
+      } finally {
+        interrupt.end()
+      }
+    })
+}
+
+async function mutate(
+  path: string,
+  options: Arguments,
+  parameters: Parameters,
+  signal: AbortSignal,
+): Promise<void> {
+  const out = outOf('ism', options, 'effects')
+  const format = chooseMutagenesisFormat({ ...options, out })
+  const model = await loadModel(path, options)
+  const choices = choicesOf(options, model)
+  const { batchSize: _, ...mutated } = choices
+  const { compress = false } = options
+  const input = options.mutate ?? sequenceInput(options, model)
+  await runStreamCommand({
+    ...{ name: 'ism', path, model, options, parameters, signal },
+    facts: { mutated },
+    settings: choices,
+    batches: (records, onProgress) => model.mutagenesisStream(records, { ...choices, signal, onProgress }),
+    createSink: (to, provenance) => createMutagenesisSink(format, { out: to, provenance, compress, input }),
+  })
+}
+
+function choicesOf(options: Arguments, model: DeepLift): MutagenesisOptions {
+  return {
+    ...targetChoices(options, model.outputs),
+    ...channelAxisOf(options),
+    ...(options.mutate !== undefined && { input: options.mutate }),
+    ...(options.window !== undefined && { window: parseWindow(options.window) }),
+    precision: options.precision as Precision,
+    ...(options.batch !== undefined && { batchSize: parseCount(options.batch, '--batch', 1) }),
+  }
+}
+
+function parseWindow(text: string): [number, number] {
+  const [start, end, ...more] = text.split(':')
+  if (end === undefined || more.length > 0)
+    throw usageOf('ism', `--window: expected START:END, found "${text}".`)
+  return [parseCount(start!, '--window', 0), parseCount(end, '--window', 1)]
+}
+
+/** The input that letters are read for, or else the only one. */
+function sequenceInput({ fasta, bed }: Arguments, { inputs }: DeepLift): string {
+  const text = fasta ?? bed ?? ''
+  return (inputs.find(({ name }) => text.startsWith(`${name}=`)) ?? inputs[0]!).name
+}
