@@ -69,7 +69,7 @@ impl<T: Precision> MutagenesisJob<T> {
     ) -> Self {
         let rows = batch.examples * mutator.program.plan.targets.len();
         let found = Effects { effects: vec![T::ZERO; rows * mutator.site.len], output: vec![0.0; rows] };
-        let left = batch.examples * mutator.blocks.len();
+        let left = batch.examples * mutator.blocks();
         let state = Mutex::new(State { found, left, done: Some(done) });
         let job = MutagenesisJob {
             mutator,
@@ -107,7 +107,7 @@ impl<T: Precision> MutagenesisJob<T> {
         loop {
             let sequence = active.first()?.clone();
             let block = sequence.next.fetch_add(1, Ordering::Relaxed);
-            if block < self.mutator.blocks.len() {
+            if block < self.mutator.blocks() {
                 return Some((sequence, block));
             }
             active.remove(0);
@@ -145,7 +145,7 @@ impl<T: Precision> MutagenesisJob<T> {
     /// Applies the changes of a block.
     fn block(&self, sequence: &Sequence<T>, number: usize) {
         let mutator = &self.mutator;
-        let (plan, block) = (&mutator.program.plan, &mutator.blocks[number]);
+        let (plan, block) = (&mutator.program.plan, mutator.block(number));
         let first = mutator.window.start;
         let changes: Vec<Change> = block
             .positions
@@ -159,7 +159,7 @@ impl<T: Precision> MutagenesisJob<T> {
             worker.holds = Some(sequence.id);
         }
         let mut effects = Vec::with_capacity(changes.len() * plan.targets.len());
-        worker.run(mutator, &sequence.tape, block, &changes, &mut |(p, letter), target, value| {
+        worker.run(mutator, &sequence.tape, &block, &changes, &mut |(p, letter), target, value| {
             let at = target * mutator.site.len + mutator.site.element(p - first, letter);
             effects.push((at, T::from_f64(value - sequence.output[target])));
         });

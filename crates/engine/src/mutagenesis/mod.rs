@@ -30,6 +30,9 @@ use worker::Worker;
 /// Positions of a block. Fewer compute less that does not change; more take back less often.
 const POSITIONS: usize = 8;
 
+/// Blocks whose cost is worked out for the description of a plan.
+const SAMPLED: usize = 32;
+
 /// A plan of changes, with what many batches share.
 pub struct Mutator<T: Real> {
     program: Program<T>,
@@ -42,7 +45,6 @@ pub struct Mutator<T: Real> {
     site: Site,
     /// The plan's element of each element of the input.
     places: Vec<u32>,
-    blocks: Vec<Block<T>>,
     /// Buffers that are free.
     workers: Mutex<Vec<Worker<T>>>,
 }
@@ -78,22 +80,19 @@ impl<T: Precision> Mutator<T> {
         let site = windowed(own, &window)?;
         let places = own.order.as_ref().map_or_else(|| (0..own.len as u32).collect(), |o| inverse(o));
         plan.lanes = lanes(&plan)?;
-        let mut mutator = Mutator {
-            program: Program::alone(plan),
-            input,
-            tensor,
-            window: window.clone(),
-            site,
-            places,
-            blocks: vec![],
-            workers: Mutex::default(),
-        };
-        let starts = window.clone().step_by(POSITIONS);
-        mutator.blocks = starts.map(|s| mutator.block(s..window.end.min(s + POSITIONS))).collect();
-        Ok(mutator)
+        let (program, workers) = (Program::alone(plan), Mutex::default());
+        Ok(Mutator { program, input, tensor, window, site, places, workers })
     }
 
-    fn block(&self, positions: Range<usize>) -> Block<T> {
+    fn blocks(&self) -> usize {
+        self.window.len().div_ceil(POSITIONS)
+    }
+
+    /// Block `number` of the window. It is made when it is needed, which takes little beside its changes: all blocks of a
+    /// long sequence together would take more memory than its activations.
+    fn block(&self, number: usize) -> Block<T> {
+        let start = self.window.start + number * POSITIONS;
+        let positions = start..self.window.end.min(start + POSITIONS);
         let places = positions.clone().flat_map(|p| self.column(p));
         let elements = places.map(|at| at..at + 1).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
         Block::new(&self.program.plan, positions, self.tensor, elements.unwrap_or(0..0))
@@ -117,12 +116,14 @@ impl<T: Precision> Mutator<T> {
     pub fn describe(&self) -> Value {
         let plan = &self.program.plan;
         let changes = self.window.len() * (LETTERS - 1);
-        let blocks = self.blocks.iter().map(|b| b.flops(plan) * b.positions.len() as f64);
+        // Blocks all over the window stand for those between them.
+        let some = (0..self.blocks()).step_by(self.blocks().div_ceil(SAMPLED));
+        let flops_of: Vec<f64> = some.map(|number| self.block(number).flops(plan)).collect();
         json!({
             "shape": self.site.shape,
             "changes": changes,
             "flopsPerPass": plan.steps.iter().map(flops).sum::<f64>(),
-            "flopsPerChange": blocks.sum::<f64>() / self.window.len() as f64,
+            "flopsPerChange": flops_of.iter().sum::<f64>() / flops_of.len() as f64,
             "memoryPerThread": example_bytes(plan) * (1 + plan.lanes),
             "warnings": plan.warnings,
         })
