@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readVariantList, readVcf, type Variant } from '../../src/index.js'
+import { DeepLiftError, readVariantList, readVcf, type Variant } from '../../src/index.js'
 import { expectError } from '../support/errors.js'
 import { bgzip } from '../support/genome.js'
 
@@ -89,6 +90,50 @@ describe('VCF', () => {
     await expectError(() => all(readVcf(cut)), 'FILE_FORMAT', /incomplete bgzip/)
     await expectError(() => all(readVcf('no.vcf')), 'FILE_NOT_FOUND', /no\.vcf/)
   })
+})
+
+test('bytes of any kind are variants or an error that names the line', async () => {
+  const piece = fc.constantFrom(
+    'chr1',
+    '\t',
+    '\n',
+    '7',
+    'A',
+    'ACG',
+    ',',
+    '.',
+    '*',
+    '<X>',
+    '[',
+    '#',
+    '\r',
+    '-',
+    'é',
+    '\0',
+  )
+  const mostly = (text: string) => fc.oneof({ weight: 9, arbitrary: fc.constant(text) }, piece)
+  const line = fc.tuple(...['chr1', '7', 'A', 'ACG', 'T'].map(mostly)).map((cells) => `${cells.join('\t')}\n`)
+  const text = fc
+    .array(fc.oneof({ weight: 9, arbitrary: line }, piece), { maxLength: 4 })
+    .map((pieces) => Buffer.from(pieces.join('')))
+  const readers = [readVcf, (source: Buffer) => readVariantList(source, 'chrombpnet')]
+  let read = 0
+  await fc.assert(
+    fc.asyncProperty(text, fc.constantFrom(...readers), async (source, reader) => {
+      try {
+        for (const { start, allele1 } of await all(reader(source))) {
+          read++
+          expect(Number.isSafeInteger(start)).toBe(true)
+          expect(allele1).toMatch(/^[A-Z]*$/)
+        }
+      } catch (error) {
+        if (!(error instanceof DeepLiftError)) throw error
+        expect(error.message).toMatch(/line \d+/)
+      }
+    }),
+    { numRuns: 2000 },
+  )
+  expect(read).toBeGreaterThan(0)
 })
 
 describe('lists of variant-scorer', () => {
