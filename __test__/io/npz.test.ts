@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DeepLiftError } from '../../src/errors.js'
 import { readNpz } from '../../src/io/npz-read.js'
 import { NpzWriter } from '../../src/io/npz-write.js'
+import { missingPython, named, python } from '../support/python.js'
+
+const noReaders = missingPython('readers')
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}.npz`, import.meta.url))
 
@@ -138,13 +140,7 @@ describe('NpzWriter', () => {
     await writer.abort()
   })
 
-  it('writes archives that NumPy reads', async ({ skip }) => {
-    const python = process.env.PYTHON ?? 'python3'
-    try {
-      execFileSync(python, ['-c', 'import numpy'], { stdio: 'ignore' })
-    } catch {
-      skip(`${python} has no numpy; set PYTHON to one that has`)
-    }
+  it.skipIf(noReaders)(named('writes archives that NumPy reads', noReaders), async () => {
     for (const compress of [false, true]) {
       await writeScores({ compress })
       const program = [
@@ -152,8 +148,7 @@ describe('NpzWriter', () => {
         'z = np.load(sys.argv[1])',
         'print(json.dumps({k: [z[k].dtype.str, z[k].shape, z[k].ravel().tolist()] for k in z.files}))',
       ].join('\n')
-      const read = JSON.parse(execFileSync(python, ['-c', program, path], { encoding: 'utf8' }))
-      expect(read).toEqual({
+      expect(python('readers', program, [path])).toEqual({
         contributions: ['<f4', [5, 4, 10], Array.from(CONTRIBUTIONS)],
         completeness: ['<f8', [5], Array.from(COMPLETENESS)],
         names: ['<U10', [5], NAMES],
