@@ -1,7 +1,7 @@
 //! Working memory of one thread.
 
 use crate::conv::correlate::TileJob;
-use deeplift_simd::{AlignedVec, Real, Segment};
+use deeplift_simd::{AlignedVec, Real, Segment, Strips};
 
 /// Reusable working memory of one thread. It grows to what the largest kernel needs, once.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Scratch<T: Real> {
     pub(crate) panel: AlignedVec<T>,
     /// Products of the tiles of one row block.
     pub(crate) segments: Vec<Segment>,
+    /// Terms of the rows of a line.
+    pub(crate) strips: Vec<Strips>,
     /// Tiles of one row block.
     pub(crate) jobs: Vec<TileJob>,
     /// Letters of a sequence between its padding, and the words that they start.
@@ -42,6 +44,7 @@ impl<T: Real> Default for Scratch<T> {
             left: AlignedVec::default(),
             panel: AlignedVec::default(),
             segments: Vec::new(),
+            strips: Vec::new(),
             jobs: Vec::new(),
             letters: Vec::new(),
             words: Vec::new(),

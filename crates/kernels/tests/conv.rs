@@ -136,6 +136,29 @@ fn named_geometries_agree_with_the_oracle() {
         // A profile head: one output channel, long kernel.
         line((150, 76), (75, 1, 1, 0), (64, 1, 1)),
         line((150, 76), (75, 1, 1, 0), (24, 2, 1)),
+        // The adjoint of a first layer over images: few channels, in phases, at borders with and without padding.
+        ConvGeometry {
+            input: [1, 28, 28],
+            output: [1, 13, 13],
+            kernel: [1, 4, 4],
+            stride: [1, 2, 2],
+            dilation: [1, 1, 1],
+            pad: [0, 0, 0],
+            in_channels: 1,
+            out_channels: 32,
+            groups: 1,
+        },
+        ConvGeometry {
+            input: [1, 9, 11],
+            output: [1, 9, 11],
+            kernel: [1, 3, 3],
+            stride: [1, 1, 1],
+            dilation: [1, 2, 1],
+            pad: [0, 2, 1],
+            in_channels: 3,
+            out_channels: 48,
+            groups: 1,
+        },
         // Dilated, padding wider than the row tile.
         line((100, 100), (3, 1, 32, 32), (64, 64, 1)),
         line((40, 40), (3, 1, 64, 64), (8, 8, 1)),
@@ -360,4 +383,25 @@ fn close(a: &[f32], b: &[f32]) {
 #[should_panic(expected = "groups must divide")]
 fn groups_that_do_not_divide_the_channels_are_refused() {
     PackedConv::<f32>::new(line((8, 8), (1, 1, 1, 0), (4, 6, 3)), &[0.0; 24], &[], Isa::Scalar);
+}
+
+#[test]
+fn one_channel_is_summed_along_the_terms() {
+    let g = ConvGeometry {
+        input: [1, 28, 28],
+        output: [1, 13, 13],
+        kernel: [1, 4, 4],
+        stride: [1, 2, 2],
+        dilation: [1, 1, 1],
+        pad: [0, 0, 0],
+        in_channels: 1,
+        out_channels: 32,
+        groups: 1,
+    };
+    for isa in Isa::available() {
+        let work = PackedConvAdjoint::new(g.clone(), &vec![1f32; g.weights_len()], isa).work();
+        assert!(work.kernel.starts_with("dots"), "{isa}: {}", work.kernel);
+        // Four taps of 32 channels for each of the pixels.
+        assert_eq!(work.flops, 2.0 * (28 * 28 * 4 * 32) as f64, "{isa}");
+    }
 }

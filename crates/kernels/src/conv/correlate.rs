@@ -124,6 +124,16 @@ impl<T: Real> Correlation<T> {
         packed
     }
 
+    /// Multiply-adds of a vector that one output position takes, with all its channels.
+    pub fn vectors_per_position(axes: &[Axis; 3], sizes: [usize; 3], isa: Isa) -> f64 {
+        let (axes, _) = simplify(axes.clone());
+        let joined = best_join::<T>(&axes[2], sizes, isa);
+        let lines: usize = axes[..2].iter().map(|axis| axis.taps.len()).product();
+        let reach = axes[2].taps.len() + (joined - 1) * axes[2].from_step;
+        let vectors = (joined * sizes[2]).div_ceil(isa.tile_columns::<T>() / 2);
+        (lines * reach * sizes[1] * vectors) as f64 / joined as f64
+    }
+
     /// The map along the axis that rows run along. No other has more than one position where the convolution is a line.
     pub fn last_axis(&mut self) -> &mut Axis {
         &mut self.axes[2]

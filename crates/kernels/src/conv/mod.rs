@@ -2,11 +2,12 @@
 //!
 //! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), of one
 //! dimension in fewer products where that pays (`winograd`), on request as products in bf16 (`reduced`), or, with one
-//! channel per group, channel by channel (`depthwise`).
+//! channel per group, channel by channel (`depthwise`), to very few channels as dot products (`few_channels`).
 
 mod axis;
 pub(crate) mod correlate;
 mod depthwise;
+mod few_channels;
 mod reduced;
 mod winograd;
 
@@ -15,6 +16,7 @@ use axis::Axis;
 use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
 use depthwise::Depthwise;
+use few_channels::FewChannels;
 use reduced::ReducedCorrelation;
 use std::ops::Range;
 use winograd::Winograd;
@@ -157,6 +159,7 @@ enum Packed<T: Real> {
     Winograd(Box<Winograd<T>>),
     Reduced(Box<ReducedCorrelation<T>>),
     Depthwise(Depthwise<T>),
+    FewChannels(FewChannels<T>),
 }
 
 impl<T: Real> Packed<T> {
@@ -177,6 +180,12 @@ impl<T: Real> Packed<T> {
         if let Some(packed) = Winograd::new(&axes, sizes, &weight, bias, isa, variant) {
             return Packed::Winograd(Box::new(packed));
         }
+        if variant != Variant::Winograd {
+            let products = Correlation::<T>::vectors_per_position(&axes, sizes, isa);
+            if let Some(packed) = FewChannels::new(&axes, sizes, &weight, bias, isa, products) {
+                return Packed::FewChannels(packed);
+            }
+        }
         Packed::Matrix(Correlation::new(axes, sizes, weight, bias, isa))
     }
 
@@ -188,7 +197,7 @@ impl<T: Real> Packed<T> {
     fn amplification(&self) -> f64 {
         match self {
             Packed::Winograd(packed) => packed.amplification(),
-            Packed::Matrix(_) | Packed::Reduced(_) | Packed::Depthwise(_) => 1.0,
+            Packed::Matrix(_) | Packed::Reduced(_) | Packed::Depthwise(_) | Packed::FewChannels(_) => 1.0,
         }
     }
 
@@ -199,6 +208,7 @@ impl<T: Real> Packed<T> {
             Packed::Winograd(packed) => packed.narrow(narrow),
             Packed::Reduced(packed) => packed.narrow(narrow),
             Packed::Depthwise(packed) => narrow(packed.axis(axis)),
+            Packed::FewChannels(packed) => narrow(packed.last_axis()),
         }
     }
 
@@ -208,6 +218,7 @@ impl<T: Real> Packed<T> {
             Packed::Winograd(packed) => packed.work(),
             Packed::Reduced(packed) => packed.work(),
             Packed::Depthwise(packed) => packed.work(),
+            Packed::FewChannels(packed) => packed.work(),
         }
     }
 
@@ -217,6 +228,7 @@ impl<T: Real> Packed<T> {
             Packed::Winograd(packed) => packed.apply(x, epilogue, scratch),
             Packed::Reduced(packed) => packed.apply(x, epilogue, scratch),
             Packed::Depthwise(packed) => packed.apply(x, epilogue),
+            Packed::FewChannels(packed) => packed.apply(x, epilogue, scratch),
         }
     }
 }
