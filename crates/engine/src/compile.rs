@@ -237,6 +237,7 @@ impl<T: Precision> Compiler<'_, T> {
             op: node.op.clone(),
             kind,
             one_hot: None,
+            uneven: false,
             differences: false,
             rule,
             max,

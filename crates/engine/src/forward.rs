@@ -127,7 +127,7 @@ impl<T: Real> Tape<T> {
             let input = lane(&self.buffers[Self::slot(plan, x)], len[x], l);
             match map {
                 Some(map) => map.forward_with(input, epilogue, scratch),
-                None => layer(step, input, self.letters.codes(x, l), epilogue, scratch),
+                None => layer(step, input, &self.letters, l, epilogue, scratch),
             }
         }
         if let (Some(slot), Some(pre)) = (kept, pre) {
@@ -145,16 +145,19 @@ fn fused<T: Real>(step: &Step<T>) -> &dyn FusedLinear<T> {
     }
 }
 
-/// One lane of a step that takes an epilogue: by the letters of its input if there are any, otherwise by its values.
+/// One lane of a step that takes an epilogue: by the letters of its input if there are any, otherwise by its values, evenly
+/// where windows may be equal.
 pub(crate) fn layer<T: Real>(
     step: &Step<T>,
     x: &[T],
-    codes: Option<&[u8]>,
+    letters: &Letters,
+    at: usize,
     epilogue: Epilogue<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    match (&step.one_hot, codes) {
+    match (&step.one_hot, letters.codes(step.inputs[0], at)) {
         (Some(kernel), Some(codes)) => kernel.forward_with(codes, epilogue, scratch),
+        _ if step.uneven && !letters.distinct(at) => fused(step).forward_even(x, epilogue, scratch),
         _ => fused(step).forward_with(x, epilogue, scratch),
     }
 }
@@ -172,11 +175,11 @@ pub(crate) fn evaluate<'a, T: Real>(
     let len = &plan.tensors.len;
     let n = len[step.output];
     match &step.kind {
-        Kind::Linear(..) if step.one_hot.is_some() => {
+        Kind::Linear(..) if step.one_hot.is_some() || step.uneven => {
             let t = step.inputs[0];
             for l in 0..lanes {
                 let epilogue = Epilogue::Store { out: lane_mut(out, n, l) };
-                layer(step, lane(input(t), len[t], l), letters.codes(t, l), epilogue, scratch);
+                layer(step, lane(input(t), len[t], l), letters, l, epilogue, scratch);
             }
         }
         Kind::Linear(l, _) => {

@@ -6,12 +6,14 @@
 //! references of zeros.
 use deeplift_kernels::one_hot::{read_codes, LETTERS};
 use deeplift_rules::policy::INTEGRATED_GRADIENTS;
+use deeplift_sequence::Repeats;
 use deeplift_simd::Real;
 
 use crate::compile::Compiled;
 use crate::forward::{lane, lane_mut};
 use crate::options::{MultiplyBy, PlanOptions};
 use crate::plan::{Kind, Plan};
+use crate::ties::Words;
 
 /// Gives the steps that read inputs of the model their kernels for letters, after everything else about them is known.
 pub(crate) fn equip<T: Real>(c: &mut Compiled<T>, options: &PlanOptions) {
@@ -40,6 +42,10 @@ pub(crate) fn equip<T: Real>(c: &mut Compiled<T>, options: &PlanOptions) {
 pub(crate) struct Letters {
     /// By tensor.
     sequences: Vec<Option<Sequences>>,
+    words: Option<Words>,
+    /// Whether no word occurs twice in the sequence of a lane.
+    distinct: Vec<bool>,
+    repeats: Repeats,
 }
 
 struct Sequences {
@@ -59,14 +65,23 @@ impl Letters {
             let (codes, sound) = (vec![0; lanes * positions], vec![false; lanes]);
             sequences[step.inputs[0]] = Some(Sequences { positions, codes, sound });
         }
-        Letters { sequences }
+        Letters { sequences, words: plan.words, distinct: vec![false; lanes], repeats: Repeats::default() }
     }
 
     /// Looks at the values of an input, `[position][letter]`.
     pub fn read<T: Real>(&mut self, tensor: usize, at: usize, values: &[T]) {
         if let Some(s) = &mut self.sequences[tensor] {
-            s.sound[at] = read_codes(values, lane_mut(&mut s.codes, s.positions, at));
+            let codes = lane_mut(&mut s.codes, s.positions, at);
+            s.sound[at] = read_codes(values, codes);
+            if let Some(words) = self.words.filter(|words| words.tensor == tensor) {
+                self.distinct[at] = s.sound[at] && !self.repeats.any(codes, words.len);
+            }
         }
+    }
+
+    /// Whether no layer in front of a maximum sees the same twice in this lane.
+    pub fn distinct(&self, at: usize) -> bool {
+        self.distinct[at]
     }
 
     /// The codes of an input, if its values are letters.
@@ -77,6 +92,7 @@ impl Letters {
 
     /// Takes over a lane of others.
     pub fn copy(&mut self, at: usize, others: &Letters, from: usize) {
+        self.distinct[at] = others.distinct[from];
         let both = self.sequences.iter_mut().zip(&others.sequences);
         for (own, other) in both.filter_map(|(own, other)| Some((own.as_mut()?, other.as_ref()?))) {
             own.sound[at] = other.sound[from];

@@ -147,17 +147,16 @@ impl<T: Real> Pairs<T> {
         let mut out = std::mem::take(&mut self.values[slot]);
         for l in 0..r.owners.len() {
             let input = lane(&self.values[Self::slot(plan, x)], len[x], l);
-            let codes = self.letters.codes(x, l);
             let out = lane_mut(&mut out, len[y], l);
             let base = step.base.map(|b| lane(&self.values[Self::slot(plan, b)], len[b], l));
             let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
             if rule.uses_reference() {
                 let epilogue = Epilogue::ReluRatio { out, base, ratio: record, actual: r.x(z, l) };
-                layer(step, input, codes, epilogue, &mut self.scratch);
+                layer(step, input, &self.letters, l, epilogue, &mut self.scratch);
                 continue;
             }
             let pre = (plan.points > 0).then_some(&mut record[..]);
-            layer(step, input, codes, Epilogue::Relu { out, pre, base }, &mut self.scratch);
+            layer(step, input, &self.letters, l, Epilogue::Relu { out, pre, base }, &mut self.scratch);
             if plan.points > 0 {
                 // The derivative at the pair's own point.
                 record.iter_mut().for_each(|m| *m = if *m > T::ZERO { T::ONE } else { T::ZERO });

@@ -20,7 +20,7 @@ use crate::memory::Assignment;
 use crate::options::{PlanOptions, References};
 use crate::prepare;
 use crate::target::PlanTarget;
-use crate::ties;
+use crate::ties::{self, Words};
 
 /// What a step computes.
 pub enum Kind<T: Real> {
@@ -46,6 +46,8 @@ pub struct Step<T: Real> {
     pub kind: Kind<T>,
     /// How it computes an input of the model that is a sequence of letters.
     pub one_hot: Option<Box<dyn OneHotLinear<T>>>,
+    /// Whether its kernel gives equal outputs for equal windows only if asked to.
+    pub uneven: bool,
     /// Whether multipliers of its input are needed only where letters differ.
     pub differences: bool,
     /// The rule of its node.
@@ -199,6 +201,8 @@ pub struct Plan<T: Real> {
     pub warnings: Vec<String>,
     /// References per example.
     pub references: usize,
+    /// Words that occur once in sequences without ties, if it matters which sequences are.
+    pub words: Option<Words>,
     /// Whether the rule of the plan compares with the reference; otherwise profile heads are derivatives too.
     pub compares: bool,
     /// Points on the path from each reference to the example (integrated gradients); 0 for all other rules.
@@ -227,7 +231,7 @@ impl<T: Precision> Plan<T> {
         prepare::ensure_attributed(&options, &c, &targets)?;
         let tensors: Vec<usize> = targets.iter().map(|t| t.tensor).collect();
         let references = prepare::reference_count(&options)?;
-        ties::keep(&mut c.steps, c.tensors.len.len());
+        let words = ties::keep(&mut c);
         mark(&mut c, &tensors);
         if options.trace {
             c.tensors.kept.fill(true);
@@ -260,6 +264,7 @@ impl<T: Precision> Plan<T> {
             options,
             warnings,
             references,
+            words,
             compares: choices.policy.compares(),
             points,
             lanes: 1,

@@ -96,6 +96,8 @@ pub(crate) fn plan<T: Real>(c: Compiled<T>, layout: Layout, options: PlanOptions
         options,
         warnings,
         references: 1,
+        // Values alone do not tell which of equal ones a maximum took.
+        words: None,
         compares: false,
         points: 0,
         lanes: 1,

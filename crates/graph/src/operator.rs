@@ -210,6 +210,15 @@ pub enum Pass {
     Adjoint,
 }
 
+/// When equal windows of the input have to give equal outputs, bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Even {
+    /// In every pass.
+    Always,
+    /// Only in passes that ask for it.
+    OnRequest,
+}
+
 /// `y = A x + b`.
 pub trait Linear<T: Real>: Send + Sync {
     /// Computes `y` for all lanes; `x` has one slice per data input.
@@ -251,9 +260,17 @@ pub trait Linear<T: Real>: Send + Sync {
     fn is_plain_sum(&self) -> bool {
         false
     }
-    /// Tells that a maximum follows: from now on equal windows of the input give equal outputs, bit for bit, so that it
-    /// finds ties where there are any.
-    fn keep_ties(&mut self) {}
+    /// Whether equal windows of the input give equal outputs, bit for bit.
+    fn is_even(&self) -> bool {
+        true
+    }
+    /// Tells that a maximum follows, which has to find ties where there are any: from now on the operator is even, always
+    /// or only in [`FusedLinear::forward_even`].
+    fn keep_ties(&mut self, _when: Even) {}
+    /// Whether [`Linear::one_hot`] has a kernel.
+    fn reads_letters(&self) -> bool {
+        false
+    }
     /// The operator in products of bf16, in both directions or the one where that pays; none if in neither.
     fn reduced(&self, _how: Reduced) -> Option<Box<dyn Linear<T>>> {
         None
@@ -289,6 +306,10 @@ pub trait Linear<T: Real>: Send + Sync {
 pub trait FusedLinear<T: Real>: Send + Sync {
     /// Forward of one lane.
     fn forward_with(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
+    /// Forward of one lane in which windows may be equal; see [`Even::OnRequest`].
+    fn forward_even(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        self.forward_with(x, epilogue, scratch);
+    }
     /// Adjoint of one lane.
     fn adjoint_with(&self, my: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
 }

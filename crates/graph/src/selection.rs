@@ -22,6 +22,11 @@ pub trait Selection<T: Real>: Send + Sync {
     fn largest(&self) -> bool;
     /// The windows.
     fn members(&self) -> Members;
+    /// The elements of the input that the output elements `out` depend on, both within one lane; the range may reach beyond
+    /// the lane.
+    fn reads(&self, _out: &Range<usize>) -> Range<usize> {
+        0..usize::MAX
+    }
     /// As [`Linear::writes`](crate::operator::Linear::writes).
     fn writes(&self, _input: &Range<usize>) -> Range<usize> {
         0..usize::MAX

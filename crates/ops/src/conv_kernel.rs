@@ -1,7 +1,7 @@
 //! A convolution or its transpose as a linear map: one is the adjoint of the other, so that both have two packed maps.
 use std::ops::Range;
 
-use deeplift_graph::operator::{FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
+use deeplift_graph::operator::{Even, FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
 use deeplift_graph::Constant;
 use deeplift_kernels::{
     ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Reduced, Scratch,
@@ -32,6 +32,8 @@ pub(crate) struct Kernel<T: Real> {
     /// Of the operator and of its adjoint.
     variants: [Variant; 2],
     conv: PackedConv<T>,
+    /// By direct sums, if `conv` is not and this may be asked for.
+    even: Option<PackedConv<T>>,
     /// None where neither direction asks for it.
     adjoint: Option<PackedConvAdjoint<T>>,
     /// Output positions that are computed, if not all.
@@ -73,7 +75,8 @@ impl<T: Real> Kernel<T> {
         let conv = PackedConv::with_variant(geometry.clone(), values, here, isa, forward);
         let adjoint = PackedConvAdjoint::with_variant(geometry.clone(), values, there, isa, back);
         let (weights, bias) = (weights.clone(), bias.to_vec());
-        Kernel { direction, batch, weights, bias, variants, conv, adjoint: Some(adjoint), outputs: None }
+        let (even, adjoint) = (None, Some(adjoint));
+        Kernel { direction, batch, weights, bias, variants, conv, even, adjoint, outputs: None }
     }
 
     /// The same map in another way.
@@ -175,6 +178,9 @@ impl<T: Real> Linear<T> for Kernel<T> {
         let (ins, outs) = (geometry.in_channels, geometry.out_channels);
         let outputs = out.start / outs..out.end.div_ceil(outs);
         let inputs = input.start / ins..input.end.div_ceil(ins);
+        if let Some(even) = &mut self.even {
+            even.narrow(outputs.clone());
+        }
         let narrowed = self.conv.narrow(outputs.clone())
             && self.adjoint.as_mut().is_none_or(|adjoint| adjoint.narrow(outputs.clone(), inputs));
         self.outputs = narrowed.then_some(outputs);
@@ -186,12 +192,23 @@ impl<T: Real> Linear<T> for Kernel<T> {
         (kernel.conv.is_reduced() || kernel.adjoint().is_reduced()).then(|| Box::new(kernel) as Box<_>)
     }
 
-    fn keep_ties(&mut self) {
-        let even = match self.direction {
+    fn is_even(&self) -> bool {
+        match self.direction {
             Direction::Forward => self.conv.is_even(),
             Direction::Transposed => self.adjoint().is_even(),
-        };
-        if !even {
+        }
+    }
+
+    fn keep_ties(&mut self, when: Even) {
+        if self.is_even() {
+            return;
+        }
+        let plain = self.direction == Direction::Forward && self.batch == 1 && self.outputs.is_none();
+        if when == Even::OnRequest && plain {
+            let (g, values) = (self.conv.geometry().clone(), self.weights.to_real());
+            self.even =
+                Some(PackedConv::with_variant(g, &values, &self.bias, Isa::active(), Variant::Direct));
+        } else {
             *self = self.repacked([Variant::Direct, self.variants[1]]);
         }
     }
@@ -200,6 +217,10 @@ impl<T: Real> Linear<T> for Kernel<T> {
         if self.direction == Direction::Forward {
             self.adjoint = None;
         }
+    }
+
+    fn reads_letters(&self) -> bool {
+        self.direction == Direction::Forward && self.batch == 1 && OneHotConv::<T>::fits(self.conv.geometry())
     }
 
     fn parts(&self) -> Parts<T> {
@@ -236,7 +257,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn one_hot(&self) -> Option<Box<dyn OneHotLinear<T>>> {
-        if self.direction == Direction::Transposed || self.batch > 1 {
+        if !self.reads_letters() {
             return None;
         }
         let (g, w) = (self.conv.geometry(), self.weights.to_real());
@@ -283,6 +304,13 @@ impl<T: Real> OneHotLinear<T> for OneHot<T> {
 impl<T: Real> FusedLinear<T> for Kernel<T> {
     fn forward_with(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         self.apply(false, x, epilogue, scratch);
+    }
+
+    fn forward_even(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
+        match &self.even {
+            Some(even) => even.forward(x, epilogue, scratch),
+            None => self.apply(false, x, epilogue, scratch),
+        }
     }
 
     fn adjoint_with(&self, my: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {

@@ -133,6 +133,15 @@ impl<T: Real> Selection<T> for Kernel {
         true
     }
 
+    fn reads(&self, out: &Range<usize>) -> Range<usize> {
+        let channels = self.geometry.channels;
+        let outputs = out.start / channels..out.end.div_ceil(channels);
+        match self.geometry.part(&outputs).filter(|_| self.batch == 1) {
+            Some((_, positions)) => positions.start * channels..positions.end * channels,
+            None => 0..usize::MAX,
+        }
+    }
+
     fn members(&self) -> Members {
         let (one, first) = self.geometry.members();
         let (mut start, mut index) = (vec![0], Vec::with_capacity(self.batch * first.len()));

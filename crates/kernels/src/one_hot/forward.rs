@@ -78,6 +78,11 @@ impl<T: Real> OneHotConv<T> {
         Some(Self { isa, line, channels, taps, tables, words, rows, bias: packed })
     }
 
+    /// Whether [`OneHotConv::new`] accepts such a convolution.
+    pub fn fits(geometry: &ConvGeometry) -> bool {
+        Line::of(geometry).is_some()
+    }
+
     /// From now on only the output positions in `outputs` are computed; others are not touched.
     pub fn narrow(&mut self, outputs: Range<usize>) {
         self.line.narrow(outputs);
