@@ -41,6 +41,9 @@ pub struct StripRows<'a, T> {
     pub strips: &'a [Strips],
     /// Number of rows, at most [`Isa::strip_rows`].
     pub rows: usize,
+    /// Whether to bring near (to the second-level cache) the rows that follow, as many, where the set has an instruction for
+    /// it.
+    pub ahead: bool,
 }
 
 /// Other rows, without gaps: as long as all strips together.
@@ -120,11 +123,14 @@ pub trait StripDots: Sized {
 
 /// One vector of every row times that of every factor.
 macro_rules! strips_terms {
-    ($row:ident, $factor:ident, $sums:ident, $at:literal, $lanes:literal, $zero:expr, $load:expr, $fma:expr) => {
+    ($row:ident, $factor:ident, $sums:ident, $ahead:ident, $at:literal, $lanes:literal, $zero:expr, $load:expr, $near:expr, $fma:expr) => {
         let mut left = [$zero; ROWS];
         for r in 0..ROWS {
             // SAFETY: `check`: every row has `len` values in each strip, one vector or two.
             left[r] = unsafe { $load($row[r].wrapping_add($at * $lanes)) };
+            if let Some(ahead) = $ahead {
+                $near($row[r].wrapping_add(ahead + $at * $lanes));
+            }
         }
         for f in 0..FACTORS {
             // SAFETY: `check`: each factor is as long as all strips together.
@@ -141,7 +147,7 @@ macro_rules! strips_terms {
 /// that are too many repeat the last.
 macro_rules! strips_body {
     ($rows:ident, $factors:ident, $tile:ident, $type:ty, $lanes:literal, zero: $zero:expr, load: $load:expr,
-     fma: $fma:expr, sums: $sums:expr) => {{
+     near: $near:expr, fma: $fma:expr, sums: $sums:expr) => {{
         let mut sums = [[$zero; STRIP_FACTORS]; ROWS];
         let mut factor: [*const $type; FACTORS] = [$factors.values.as_ptr(); FACTORS];
         for f in 0..FACTORS {
@@ -152,16 +158,17 @@ macro_rules! strips_body {
             for r in 1..ROWS {
                 row[r] = row[r - 1].wrapping_add(if r < $rows.rows { s.stride } else { 0 });
             }
+            let ahead = $rows.ahead.then_some($rows.rows * s.stride);
             if s.len > $lanes {
                 for _ in 0..s.count {
-                    strips_terms!(row, factor, sums, 0, $lanes, $zero, $load, $fma);
-                    strips_terms!(row, factor, sums, 1, $lanes, $zero, $load, $fma);
+                    strips_terms!(row, factor, sums, ahead, 0, $lanes, $zero, $load, $near, $fma);
+                    strips_terms!(row, factor, sums, ahead, 1, $lanes, $zero, $load, $near, $fma);
                     row.iter_mut().for_each(|row| *row = row.wrapping_add(s.step));
                     factor.iter_mut().for_each(|factor| *factor = factor.wrapping_add(2 * $lanes));
                 }
             } else {
                 for _ in 0..s.count {
-                    strips_terms!(row, factor, sums, 0, $lanes, $zero, $load, $fma);
+                    strips_terms!(row, factor, sums, ahead, 0, $lanes, $zero, $load, $near, $fma);
                     row.iter_mut().for_each(|row| *row = row.wrapping_add(s.step));
                     factor.iter_mut().for_each(|factor| *factor = factor.wrapping_add($lanes));
                 }
@@ -261,6 +268,7 @@ macro_rules! strips {
                         $lanes,
                         zero: [0.0; $lanes],
                         load: |from: *const $type| from.cast::<Vector>().read_unaligned(),
+                        near: |_: *const $type| (),
                         fma: |a: Vector, b: Vector, c: Vector| -> Vector {
                             std::array::from_fn(|i| portable_fma(a[i], b[i], c[i]))
                         },
@@ -288,7 +296,8 @@ macro_rules! strips {
                 tile: &mut StripTile<$type>,
             ) {
                 const ROWS: usize = $isa.strip_rows();
-                strips_body!(rows, factors, tile, $type, $lanes, zero: $zero(), load: $load, fma: $fma,
+                strips_body!(rows, factors, tile, $type, $lanes, zero: $zero(), load: $load,
+                    near: |at: *const $type| _mm_prefetch::<_MM_HINT_T1>(at.cast()), fma: $fma,
                     sums: x86::$sums)
             }
             by_factors!(fixed, rows, factors, tile)
@@ -339,7 +348,7 @@ mod tests {
             let sizes = (1..=isa.strip_rows()).flat_map(|r| (1..=STRIP_FACTORS).map(move |f| (r, f)));
             for (rows, count) in sizes {
                 let values = whole::<T>(count * len, 7);
-                let rows = StripRows { source: &source, strips: &strips, rows };
+                let rows = StripRows { source: &source, strips: &strips, rows, ahead: count % 2 == 1 };
                 let found = isa.run(Run { rows, factors: Factors { values: &values, len } });
                 for (r, f) in (0..rows.rows).flat_map(|r| (0..count).map(move |f| (r, f))) {
                     let row = strips.iter().flat_map(|s| {
@@ -367,7 +376,7 @@ mod tests {
             let (source, values) = (vec![1.0f32; 4 * full], vec![1.0f32; 2 * full]);
             let run = |start: usize, step: usize| {
                 let strips = [Strips { start, stride: full, step, count: 2, len: full }];
-                let rows = StripRows { source: &source, strips: &strips, rows: 2 };
+                let rows = StripRows { source: &source, strips: &strips, rows: 2, ahead: true };
                 isa.run(Run { rows, factors: Factors { values: &values, len: 2 * full } })
             };
             assert_eq!(run(0, 2 * full)[1][0], 2.0 * full as f32, "{isa}");

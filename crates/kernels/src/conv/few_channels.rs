@@ -169,7 +169,11 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
             let to = (to[0] * axes[1].to_len + to[1]) * axes[2].to_len + axes[2].to_first;
             for first in (0..axes[2].count).step_by(S::ISA.strip_rows()) {
                 let rows = S::ISA.strip_rows().min(axes[2].count - first);
-                simd.strips(StripRows { source: source.values, strips, rows }, factors, &mut tile);
+                simd.strips(
+                    StripRows { source: source.values, strips, rows, ahead: false },
+                    factors,
+                    &mut tile,
+                );
                 for (row, sums) in tile[..rows].iter_mut().enumerate() {
                     sums.iter_mut().zip(&packed.bias).for_each(|(sum, &bias)| *sum += bias);
                     epilogue.apply((to + (first + row) * axes[2].to_step) * outs, &sums[..outs]);

@@ -72,24 +72,21 @@ impl<T: Real> Kernel for Adjoint<'_, T> {
         let mut from = 0;
         while from < inputs {
             // A tile lies in one block.
-            let rows = S::ISA.strip_rows().min(inputs.min((from / SUM_BLOCK + 1) * SUM_BLOCK) - from);
+            let count = S::ISA.strip_rows().min(inputs.min((from / SUM_BLOCK + 1) * SUM_BLOCK) - from);
             let strips = packed.strips(from);
             let strips = &strips[usize::from(strips[0].count == 0)..2 - usize::from(strips[1].count == 0)];
-            for (s, i) in strips.iter().flat_map(|s| (0..s.count).map(move |i| (s, i))) {
-                let (next, ahead) = (s.start + i * s.step + rows * s.stride, rows * s.stride);
-                simd.prefetch(&packed.panels[next..packed.panels.len().min(next + ahead)]);
-            }
-            let rows = StripRows { source: &packed.panels, strips, rows };
             for (group, values) in factors.chunks(STRIP_FACTORS * width).enumerate() {
+                // The weights of the next tile arrive while the first factors of this one are multiplied.
+                let rows = StripRows { source: &packed.panels, strips, rows: count, ahead: group == 0 };
                 simd.strips(rows, Factors { values, len: width }, &mut tile);
                 for f in 0..values.len() / width {
                     let at = (group * STRIP_FACTORS + f) * inputs + from;
-                    for (mx, row) in mx[at..][..rows.rows].iter_mut().zip(&tile) {
+                    for (mx, row) in mx[at..][..count].iter_mut().zip(&tile) {
                         *mx = if accumulate { *mx + row[f] } else { row[f] };
                     }
                 }
             }
-            from += rows.rows;
+            from += count;
         }
     }
 }
