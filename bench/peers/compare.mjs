@@ -113,7 +113,7 @@ async function measure(sides, job, { rounds, seconds, log }) {
       loadMs: worker.loadMs,
     })),
   )
-  const { isa, flopsPerPass } = sides[0].worker.ready
+  const { isa, flopsPerPass } = await sides[0].worker.ask({ do: 'describe' })
   return {
     network: network.name,
     threads,
