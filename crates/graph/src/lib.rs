@@ -13,6 +13,7 @@ pub mod constant;
 pub mod error;
 pub mod expansion;
 pub mod graph;
+mod linear;
 pub mod model;
 pub mod operator;
 pub mod rewrites;
