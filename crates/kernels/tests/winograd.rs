@@ -80,7 +80,7 @@ fn check(g: &ConvGeometry, parts: Option<&Parts>) {
 }
 
 fn geometry() -> impl Strategy<Value = ConvGeometry> {
-    let channels = || prop_oneof![Just(16usize), Just(64), 16usize..50];
+    let channels = || prop_oneof![Just(16usize), Just(64), Just(50), Just(33), 16usize..50];
     let dilation = prop_oneof![Just(1usize), 2usize..40];
     (1usize..150, 0usize..60, 3usize..13, dilation, 0usize..40, channels(), channels()).prop_map(
         |(input, lost, kernel, dilation, pad, ins, outs)| {

@@ -168,6 +168,7 @@ impl<T: Real> Linear<T> for Kernel<T> {
             bias,
             variants,
             conv,
+            even: None,
             adjoint: None,
             outputs: None,
         }))

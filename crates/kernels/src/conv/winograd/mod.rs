@@ -13,6 +13,7 @@
 mod points;
 mod run;
 mod scheme;
+mod tail;
 mod tiling;
 
 use super::axis::Axis;
@@ -22,6 +23,7 @@ use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Real};
 use scheme::Scheme;
 use std::sync::Arc;
+use tail::Tail;
 use tiling::Tiling;
 
 /// A map along one axis, packed for one instruction set.
@@ -41,6 +43,8 @@ pub(super) struct Winograd<T: Real> {
     panels: Arc<AlignedVec<T>>,
     /// One value per column of all panels.
     bias: AlignedVec<T>,
+    /// The last channels of the destination, if they are too few for a panel.
+    tail: Option<Arc<Tail<T>>>,
     /// What positions in the padding hold, one value per source channel.
     zeros: AlignedVec<T>,
     /// The same map by direct sums, if the tiling leaves anything over.
@@ -66,7 +70,8 @@ impl<T: Real> Winograd<T> {
         }
         let (scheme, least) = scheme::choose::<T>(&axis, sizes, isa, variant)?;
         let [_, ins, outs] = sizes;
-        let width = outs.next_multiple_of(isa.tile_columns::<T>() / 2);
+        let tail = Tail::<T>::channels(outs, ins, isa);
+        let width = (outs - tail).next_multiple_of(isa.tile_columns::<T>() / 2);
         let mut packed = Self {
             isa,
             scheme,
@@ -76,12 +81,16 @@ impl<T: Real> Winograd<T> {
             outs,
             panels: Arc::default(),
             bias: AlignedVec::zeroed(width),
+            tail: None,
             zeros: AlignedVec::zeroed(ins),
             direct: None,
             rest: Vec::new(),
             axis,
         };
-        packed.bias[..bias.len()].copy_from_slice(bias);
+        let full = bias.len().min(outs - tail);
+        packed.bias[..full].copy_from_slice(&bias[..full]);
+        let segments = scheme.segments(packed.axis.taps.len());
+        let mut last = (tail > 0).then(|| Tail::new(tail, scheme.points, segments, ins, &bias[full..], isa));
         let mut panels = AlignedVec::zeroed(width * scheme.points * packed.depth());
         let tap = |t: usize| {
             let mut kernel = [0; 3];
@@ -100,12 +109,16 @@ impl<T: Real> Winograd<T> {
                 }
                 for (point, row) in transform.iter().enumerate() {
                     let value: f64 = row.iter().zip(&taps).map(|(g, tap)| g * tap).sum();
-                    let at = packed.panel_index(out, point, k);
-                    panels[at] = T::from_f64(value);
+                    if let (Some(last), true) = (&mut last, out >= outs - tail) {
+                        last.set(point, out + tail - outs, segment, channel, T::from_f64(value));
+                    } else {
+                        let at = packed.panel_index(out, point, k);
+                        panels[at] = T::from_f64(value);
+                    }
                 }
             }
         }
-        packed.panels = panels.into();
+        (packed.panels, packed.tail) = (panels.into(), last.map(Arc::new));
         if !packed.tiling.rest.is_empty() {
             packed.direct = Some(Correlation::new(axes.clone(), sizes, weight, bias, isa));
             packed.divide();
@@ -138,11 +151,12 @@ impl<T: Real> Winograd<T> {
     /// Counted work of one lane.
     pub fn work(&self) -> Work {
         let Scheme { points, outputs } = self.scheme;
-        let products = self.tiling.rows * points * self.depth() * self.bias.len();
+        let tail = self.tail.as_ref().map_or(0, |tail| tail.len());
+        let products = self.tiling.rows * (points * self.depth() * self.bias.len() + tail);
         let tiles = Work {
             kernel: format!("winograd F({outputs}, {})", self.scheme.taps()),
             flops: 2.0 * products as f64,
-            weight_bytes: self.panels.len() * size_of::<T>(),
+            weight_bytes: (self.panels.len() + tail) * size_of::<T>(),
         };
         // Direct weights are shared.
         let rest = self.rest.iter().map(Correlation::work);

@@ -6,9 +6,10 @@
 
 use super::points;
 use super::scheme::Scheme;
+use super::tail::{Sums, Tail, MOST_ROWS};
 use super::Winograd;
 use crate::{Epilogue, Scratch};
-use deeplift_simd::{Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+use deeplift_simd::{Isa, Kernel, Real, Segment, Simd, Strips, Tile, Weights, STRIP_FACTORS};
 use std::array::from_fn;
 use std::ops::Range;
 
@@ -23,7 +24,7 @@ pub(super) fn halo(scheme: Scheme, taps: usize, step: usize) -> usize {
 
 /// Elements between the values of two points, and, times the points, of two rows: an odd number of cache lines, so that
 /// the rows of a tile spread over the sets of the L1 cache.
-fn stride<T: Real>(ins: usize) -> usize {
+pub(super) fn stride<T: Real>(ins: usize) -> usize {
     let line = 64 / size_of::<T>();
     (ins.div_ceil(line) | 1) * line
 }
@@ -108,6 +109,21 @@ impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
                     }
                 }
             }
+            if let Some(tail) = &packed.tail {
+                for tile in tiles {
+                    let rows = bound(tile)..bound(tile + 1);
+                    let at = (rows.start - start) * row_len;
+                    packed.finish_tail::<S, N, M>(
+                        simd,
+                        tail,
+                        rows,
+                        at,
+                        transformed,
+                        &mut scratch.strips,
+                        epilogue,
+                    );
+                }
+            }
         }
     }
 }
@@ -157,6 +173,12 @@ impl<T: Real> Winograd<T> {
                     &self.zeros[..ins]
                 }
             });
+            if let Some(tail) = &self.tail {
+                // What lies behind the channels meets weights of 0, but has to be finite.
+                for n in 0..N {
+                    to[n * stride + tail.terms - LANES..][..LANES].fill(T::ZERO);
+                }
+            }
             for at in (0..ins).step_by(LANES) {
                 // The last vector overlaps the one before.
                 let at = at.min(ins - LANES);
@@ -267,6 +289,41 @@ impl<T: Real> Winograd<T> {
                 } else {
                     epilogue.apply(at, &values[..valid]);
                 }
+            }
+        }
+    }
+
+    /// The last channels of rows, from dot products to the epilogue.
+    #[inline(always)]
+    fn finish_tail<S: Simd, const N: usize, const M: usize>(
+        &self,
+        simd: S,
+        tail: &Tail<T>,
+        rows: Range<usize>,
+        at: usize,
+        transformed: &[T],
+        strips: &mut Vec<Strips>,
+        epilogue: &mut Epilogue<'_, T>,
+    ) {
+        let stride = stride::<T>(self.ins);
+        let distances = [N * stride, self.scheme.shift() * self.tiling.step];
+        let mut sums: [Sums<T>; N] = [[[T::ZERO; STRIP_FACTORS]; MOST_ROWS]; N];
+        for (point, sums) in sums.iter_mut().enumerate() {
+            let at = at + point * stride;
+            tail.multiply(simd, point, rows.len(), at, distances, transformed, strips, sums);
+        }
+        for (r, output) in (0..rows.len()).zip(self.tiling.first_outputs(rows.start)) {
+            let own: [[T; STRIP_FACTORS]; N] = from_fn(|n| sums[n][r]);
+            let results: [[T; STRIP_FACTORS]; M] = lanes(
+                &own,
+                #[inline(always)]
+                |y| points::output(simd, y),
+            );
+            for (m, results) in results.iter().enumerate() {
+                let Some(position) = self.position(output, m) else { break };
+                let values: [T; STRIP_FACTORS] = from_fn(|c| results[c] + tail.bias[c]);
+                let first = self.outs - tail.channels;
+                epilogue.apply(position * self.outs + first, &values[..tail.channels]);
             }
         }
     }
