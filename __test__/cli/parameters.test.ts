@@ -100,6 +100,47 @@ describe('parameters', () => {
   })
 })
 
+describe('of commands on files of scores', () => {
+  const npz = 'scores.npz'
+  beforeAll(async () => {
+    const scoring = ['--fasta', 's.fa', '--target', '1', '--reference', 'dinuc-shuffle:2', '--hypothetical']
+    await deeplift(['score', 'model.onnx', ...scoring, '--out', npz])
+  })
+
+  test.each([
+    ['convert', { in: npz, out: 'converted1.h5', format: 'chrombpnet', float16: true }, 'out'],
+    ['seqlets', { scores: npz, out: 'seqlets1.bed', threshold: 0.3, sign: 'both' }, 'out'],
+    ['report', { scores: npz, out: 'page1.html', title: 'A page', igv: false }, 'out'],
+  ] as const)('%s: from flags, from a file, and from what was written', async (name, given, key) => {
+    const outs = [1, 2, 3].map((index) => given.out.replace('1', `${index}`))
+    const schema = parameterSchema(command(name)) as { properties: Record<string, object> }
+    const positional = command(name).registeredArguments.map((each) => each.name())
+    const flags = Object.entries(given).flatMap(([option, value]) => {
+      if (positional.includes(option)) return []
+      return typeof value === 'boolean'
+        ? [value ? `--${option}` : `--no-${option}`]
+        : [`--${option}`, `${value}`]
+    })
+    const args = positional.map((each) => given[each as keyof typeof given] as string)
+    await deeplift([name, ...args, ...flags])
+    const file = await parameters(`${name}.json`, { ...given, [key]: outs[1] })
+    await deeplift([name, '--params', file])
+    const written = JSON.parse(await readFile(at(`${outs[1]}.params.json`), 'utf8'))
+    for (const parameter of Object.keys(written)) expect(Object.keys(schema.properties)).toContain(parameter)
+    await deeplift([name, '--params', await parameters('again.json', { ...written, [key]: outs[2] })])
+    const [first, ...others] = await Promise.all(outs.map((out) => readFile(at(out))))
+    for (const other of others) expect(other.equals(first!)).toBe(true)
+    await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot(
+      `../../schemas/${name}.schema.json`,
+    )
+  })
+
+  test('without a result or scores', async () => {
+    expect((await deeplift(['seqlets', npz], 2)).stderr).toMatch(/give --out <file>/)
+    expect((await deeplift(['report', '--out', 'p.html'], 2)).stderr).toMatch(/name the scores/)
+  })
+})
+
 describe('the schema', () => {
   test('is the published one, for plan as well', async () => {
     const schema = parameterSchema(command('score'))
@@ -111,7 +152,8 @@ describe('the schema', () => {
 
   test('knows every parameter that is written', async () => {
     const { properties } = parameterSchema(command('score')) as { properties: Record<string, object> }
-    const written = (await readdir(folder)).filter((name) => name.endsWith('.params.json'))
+    const ofScore = /^[a-z0-9]+\.params\.json$/
+    const written = (await readdir(folder)).filter((name) => ofScore.test(name))
     expect(written.length).toBeGreaterThan(4)
     for (const name of written)
       for (const key of Object.keys(JSON.parse(await readFile(at(name), 'utf8'))))

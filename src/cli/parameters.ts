@@ -2,8 +2,8 @@
  * Parameters of a command as a JSON file: what is read with `--params`, what is written next to results, and the JSON
  * Schema of both. All three come from the table of the command's options.
  *
- * A parameter is named as its option in camelCase; `model` is the argument. An option on the command line goes before
- * the same one in the file.
+ * A parameter is named as its option in camelCase, or as the argument. What stands on the command line goes before the same
+ * in the file.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -16,7 +16,7 @@ import { collect } from './model-options.js'
 export type ParameterValue = string | boolean | string[]
 export type Parameters = Readonly<Record<string, ParameterValue>>
 
-/** The argument that is a parameter too. */
+/** The argument of most commands. */
 export const MODEL = 'model'
 
 /** Options that have no effect on any result: how a command runs and what it prints. */
@@ -65,19 +65,35 @@ export function parameterSchema(command: Command): object {
     type: 'object',
     properties: {
       $schema: { type: 'string' },
-      [MODEL]: { description: 'ONNX file', type: 'string' },
+      ...Object.fromEntries(
+        command.registeredArguments.map((each) => [
+          each.name(),
+          { description: each.description, type: 'string' },
+        ]),
+      ),
       ...properties,
     },
     additionalProperties: false,
   }
 }
 
+/** A command that takes its parameters from a file too; its arguments are optional, as they may stand there. */
+export function addParametersOption(command: Command): Command {
+  return command.option(
+    '--params <file.json>',
+    'read these options from a file; those on the command line go before',
+  )
+}
+
 /**
  * Reads the file of `--params`, if there is one, into the options of a command.
  *
- * @returns the model: the argument, or else that of the file
+ * @returns the arguments: those given, or else those of the file
  */
-export async function applyParameters(command: Command, model: string | undefined): Promise<string> {
+export async function applyParameters<Given extends (string | undefined)[]>(
+  command: Command,
+  ...given: Given
+): Promise<{ [K in keyof Given]: string }> {
   const path = command.getOptionValue('params') as string | undefined
   const parameters = path === undefined ? {} : await readParameters(path, command)
   for (const option of parameterOptions(command)) {
@@ -86,10 +102,27 @@ export async function applyParameters(command: Command, model: string | undefine
     if (value === undefined || command.getOptionValueSource(name) === 'cli') continue
     command.setOptionValueWithSource(name, value, 'config')
   }
-  const found = model ?? parameters[MODEL]
-  if (typeof found !== 'string')
-    throw invalidOption(`${command.name()}: name the model: deeplift ${command.name()} MODEL.onnx.`)
-  return found
+  const found = command.registeredArguments.map((argument, index) => {
+    const name = argument.name()
+    const value = given[index] ?? parameters[name]
+    if (typeof value === 'string') return value
+    throw invalidOption(
+      `${command.name()}: name the ${name}, ${argument.description}: deeplift ${command.name()} ${usageOfArguments(command)}.`,
+    )
+  })
+  return found as { [K in keyof Given]: string }
+}
+
+function usageOfArguments(command: Command): string {
+  return command.registeredArguments.map((argument) => argument.name().toUpperCase()).join(' ')
+}
+
+/** The option without which a command has no result; a file may hold it, so it is missed after that was read. */
+export function required(command: Command, name: string): string {
+  const value = command.getOptionValue(name) as string | undefined
+  if (value !== undefined) return value
+  const option = command.options.find((each) => each.attributeName() === name)
+  throw invalidOption(`${command.name()}: give ${option!.flags}.`)
 }
 
 async function readParameters(path: string, command: Command): Promise<Record<string, ParameterValue>> {
@@ -104,10 +137,12 @@ async function readParameters(path: string, command: Command): Promise<Record<st
     throw new DeepLiftError('FILE_FORMAT', `${path} is no JSON: ${(cause as Error).message}.`, { cause })
   }
   const options = parameterOptions(command)
-  checkKeys(json, ['$schema', MODEL, ...options.map((option) => option.attributeName())], path)
+  const names = command.registeredArguments.map((argument) => argument.name())
+  checkKeys(json, ['$schema', ...names, ...options.map((option) => option.attributeName())], path)
   const given = json as Record<string, unknown>
   const values: Record<string, ParameterValue> = {}
-  if (given[MODEL] !== undefined) values[MODEL] = asText(given[MODEL], `${path}: ${MODEL}`)
+  for (const name of names)
+    if (given[name] !== undefined) values[name] = asText(given[name], `${path}: ${name}`)
   for (const option of options) {
     const name = option.attributeName()
     if (given[name] !== undefined) values[name] = parameterValue(given[name], option, `${path}: ${name}`)
@@ -133,13 +168,14 @@ function asText(value: unknown, where: string): string {
 }
 
 /** What a command was asked for and its defaults, without what has no effect on results. */
-export function effectiveParameters(command: Command, model: string): Parameters {
+export function effectiveParameters(command: Command, ...given: readonly string[]): Parameters {
+  const names = command.registeredArguments.map((argument, index) => [argument.name(), given[index]!])
   const entries = command.options
     .map((option) => option.attributeName())
     .filter((name) => !RUN_ONLY.includes(name))
     .map((name) => [name, command.getOptionValue(name)] as const)
     .filter(([, value]) => value !== undefined)
-  return { [MODEL]: model, ...Object.fromEntries(entries) }
+  return { ...Object.fromEntries(names), ...Object.fromEntries(entries) }
 }
 
 export async function writeJson(path: string, value: unknown): Promise<void> {

@@ -11,6 +11,7 @@ import { parseCount } from './arguments.js'
 import type { SourceArguments } from './example-sources.js'
 import { addExplanationOptions, type ExplanationArguments, explanation } from './explanation.js'
 import { addModelOptions, collect, type ModelArguments } from './model-options.js'
+import { addParametersOption } from './parameters.js'
 import { chooseFormat, FORMATS, outputsOf } from './sinks/formats.js'
 
 /** How sequences are read, and regions become windows. */
@@ -43,8 +44,7 @@ export interface ScoreArguments
 
 /** Options that say where examples come from. */
 export function addExampleOptions(command: Command): Command {
-  command
-    .option('--params <file.json>', 'read these options from a file; those on the command line go before')
+  addParametersOption(command)
     .option(
       '--fasta <[name=]file>',
       "sequences: FASTA, plain, gzip or bgzip; '-' reads stdin. Other inputs of the model come from --input",

@@ -11,6 +11,7 @@ import { Genome } from '../../genomics/genome.js'
 import { checkChoice } from '../../options/check.js'
 import { parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
+import { addParametersOption, applyParameters, effectiveParameters, writeJson } from '../parameters.js'
 import { canonicalJson } from '../provenance.js'
 import { sitesOf } from '../sites.js'
 
@@ -28,11 +29,12 @@ interface Arguments {
 }
 
 export function addConvertCommand(program: Command): void {
-  program
+  const command = program
     .command('convert')
     .description('write a file of scores in another format')
-    .argument('<in>', '.npz of score, prefix of the two files of --format modisco, or .h5')
-    .argument('<out>', 'file to write; with --format modisco the prefix of two files')
+    .argument('[in]', '.npz of score, prefix of the two files of --format modisco, or .h5')
+    .argument('[out]', 'file to write; with --format modisco the prefix of two files')
+  addParametersOption(command)
     .option('--format <format>', `${FORMATS.join(', ')} (default: bigwig for .bw, modisco for a prefix)`)
     .option('--bed <file>', 'the rows that were scored, in their order; for bpnet and bigwig')
     .option('--genome <file>', 'FASTA or 2bit, whose chromosomes a bigWig lists')
@@ -43,10 +45,13 @@ export function addConvertCommand(program: Command): void {
       'which of several targets of an .npz, from 0, in the order in which they were scored',
     )
     .option('--json', 'print the summary as JSON')
-    .action(async (input: string, out: string, options: Arguments) => {
+    .action(async (first: string | undefined, second: string | undefined) => {
+      const [input, out] = await applyParameters(command, first, second)
+      const options = command.opts<Arguments>()
       const scores = await openScoreFile(input, parseTargetNumber(options.target))
       try {
         await convert(scores, out, options)
+        await writeJson(`${out}.params.json`, effectiveParameters(command, input, out))
       } finally {
         await scores.close()
       }

@@ -24,7 +24,13 @@ import { windowLength } from '../jobs/sizes.js'
 import { collect, loadModel } from '../model-options.js'
 import { MotifEffects } from '../motif-effects.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
-import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
+import {
+  addParametersOption,
+  applyParameters,
+  effectiveParameters,
+  type Parameters,
+  writeJson,
+} from '../parameters.js'
 import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
 import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
@@ -45,7 +51,7 @@ export function addMarginalizeCommand(program: Command): void {
     .command('marginalize')
     .description('put motifs into background sequences: what changes in the outputs of the model')
     .argument('[model]', 'ONNX file')
-    .option('--params <file.json>', 'read these options from a file; those on the command line go before')
+  addParametersOption(command)
     .option(
       '--motif <[name=]letters>',
       'a motif, such as GATAAG; N leaves the background; repeat for several',
@@ -70,7 +76,7 @@ export function addMarginalizeCommand(program: Command): void {
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
     .action(async (argument: string | undefined) => {
-      const model = await applyParameters(command, argument)
+      const [model] = await applyParameters(command, argument)
       const options = command.opts<Arguments>()
       const interrupt = interruption()
       try {

@@ -24,7 +24,7 @@ export function addPlanCommand(program: Command): void {
     .option('--restart', 'discard an unfinished job of the same --out')
     .option('--json', 'print the plan as JSON')
     .action(async (argument: string | undefined) => {
-      const path = await applyParameters(command, argument)
+      const [path] = await applyParameters(command, argument)
       const options = command.opts<Arguments>()
       if (options.bed === undefined || options.out === undefined)
         throw usageOf(

@@ -43,7 +43,7 @@ export function addPredictCommand(program: Command): void {
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
     .action(async (argument: string | undefined) => {
-      const model = await applyParameters(command, argument)
+      const [model] = await applyParameters(command, argument)
       const interrupt = interruption()
       try {
         const parameters = effectiveParameters(command, model)

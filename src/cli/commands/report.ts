@@ -8,6 +8,13 @@ import { reportPage } from '../../report/page.js'
 import { type ReportData, reportData } from '../../report/sequences.js'
 import { parseCount, parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
+import {
+  addParametersOption,
+  applyParameters,
+  effectiveParameters,
+  required,
+  writeJson,
+} from '../parameters.js'
 import { sitesOf } from '../sites.js'
 
 interface Arguments {
@@ -21,11 +28,12 @@ interface Arguments {
 }
 
 export function addReportCommand(program: Command): void {
-  program
+  const command = program
     .command('report')
     .description('make one HTML page with logos, hypothetical scores, seqlets and completeness')
-    .argument('<scores>', '.npz of score, prefix of the two files of --format modisco, or .h5')
-    .requiredOption('--out <file.html>', 'page to write; it needs no other file and no network')
+    .argument('[scores]', '.npz of score, prefix of the two files of --format modisco, or .h5')
+  addParametersOption(command)
+    .option('--out <file.html>', 'page to write; it needs no other file and no network')
     .option('--bed <file>', 'the rows that were scored, in their order; for coordinates')
     .option('--limit <n>', 'sequences on the page: those with the largest contributions', '200')
     .option('--no-igv', 'leave out the view of the genome, 0.6 MB, that pages of regions have')
@@ -35,10 +43,14 @@ export function addReportCommand(program: Command): void {
       'which of several targets of an .npz, from 0, in the order in which they were scored',
     )
     .option('--json', 'print the summary as JSON')
-    .action(async (path: string, options: Arguments) => {
+    .action(async (argument: string | undefined) => {
+      const [path] = await applyParameters(command, argument)
+      const out = required(command, 'out')
+      const options = command.opts<Arguments>()
       const scores = await openScoreFile(path, parseTargetNumber(options.target))
       try {
         await report(scores, basename(path), options)
+        await writeJson(`${out}.params.json`, effectiveParameters(command, path))
       } finally {
         await scores.close()
       }

@@ -50,7 +50,7 @@ export function addScoreCommand(program: Command): void {
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
     .action(async (argument: string | undefined) => {
-      const model = await applyParameters(command, argument)
+      const [model] = await applyParameters(command, argument)
       await score(model, command.opts<Arguments>(), effectiveParameters(command, model))
     })
 }

@@ -7,6 +7,13 @@ import { type Seqlet, SeqletCaller, type SeqletOptions } from '../../genomics/se
 import { writeText } from '../../io/files.js'
 import { parseCount, parseTargetNumber } from '../arguments.js'
 import { createReporter } from '../console.js'
+import {
+  addParametersOption,
+  applyParameters,
+  effectiveParameters,
+  required,
+  writeJson,
+} from '../parameters.js'
 import { sitesOf } from '../sites.js'
 
 /** What contributions are multiplied with before seqlets are called. */
@@ -30,11 +37,12 @@ interface Arguments {
 }
 
 export function addSeqletsCommand(program: Command): void {
-  program
+  const command = program
     .command('seqlets')
     .description('find spans of high or low contributions, and write them as BED')
-    .argument('<scores>', '.npz of score, prefix of the two files of --format modisco, or .h5')
-    .requiredOption(
+    .argument('[scores]', '.npz of score, prefix of the two files of --format modisco, or .h5')
+  addParametersOption(command)
+    .option(
       '--out <file>',
       'BED: chrom, start, end, attribution and p-value, by falling attribution; FILE.json says how they were called',
     )
@@ -56,10 +64,14 @@ export function addSeqletsCommand(program: Command): void {
       'which of several targets of an .npz, from 0, in the order in which they were scored',
     )
     .option('--json', 'print the summary as JSON')
-    .action(async (path: string, options: Arguments) => {
+    .action(async (argument: string | undefined) => {
+      const [path] = await applyParameters(command, argument)
+      const out = required(command, 'out')
+      const options = command.opts<Arguments>()
       const scores = await openScoreFile(path, parseTargetNumber(options.target))
       try {
         await writeSeqlets(scores, options)
+        await writeJson(`${out}.params.json`, effectiveParameters(command, path))
       } finally {
         await scores.close()
       }

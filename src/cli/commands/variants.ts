@@ -37,7 +37,13 @@ import { formatSizes } from '../jobs/region-list.js'
 import { windowLength } from '../jobs/sizes.js'
 import { loadModel } from '../model-options.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
-import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
+import {
+  addParametersOption,
+  applyParameters,
+  effectiveParameters,
+  type Parameters,
+  writeJson,
+} from '../parameters.js'
 import { peakQuantiles } from '../peak-quantiles.js'
 import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
 import { provenanceOfParameters } from '../provenance.js'
@@ -63,7 +69,7 @@ export function addVariantsCommand(program: Command): void {
     .command('variants')
     .description('compare the alleles of variants: outputs of the model as a table, and scores on request')
     .argument('[model]', 'ONNX file')
-    .option('--params <file.json>', 'read these options from a file; those on the command line go before')
+  addParametersOption(command)
     .option('--vcf <file>', 'variants: VCF, plain, gzip or bgzip')
     .option('--variants <file>', 'variants: a list as variant-scorer reads it')
     .addOption(
@@ -89,7 +95,7 @@ export function addVariantsCommand(program: Command): void {
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
     .action(async (argument: string | undefined) => {
-      const model = await applyParameters(command, argument)
+      const [model] = await applyParameters(command, argument)
       const options = command.opts<Arguments>()
       const interrupt = interruption()
       try {
