@@ -81,6 +81,21 @@ fn line(
     }
 }
 
+/// The first layer of a model of digits.
+fn image() -> ConvGeometry {
+    ConvGeometry {
+        input: [1, 28, 28],
+        output: [1, 13, 13],
+        kernel: [1, 4, 4],
+        stride: [1, 2, 2],
+        dilation: [1, 1, 1],
+        pad: [0, 0, 0],
+        in_channels: 1,
+        out_channels: 32,
+        groups: 1,
+    }
+}
+
 fn geometry() -> impl Strategy<Value = ConvGeometry> {
     let axis = || (1usize..9, 1usize..9, 1usize..5, 1usize..5, 1usize..4, 0usize..5);
     let last = (1usize..70, 1usize..70, 1usize..9, 1usize..5, 1usize..6, 0usize..12);
@@ -137,17 +152,7 @@ fn named_geometries_agree_with_the_oracle() {
         line((150, 76), (75, 1, 1, 0), (64, 1, 1)),
         line((150, 76), (75, 1, 1, 0), (24, 2, 1)),
         // The adjoint of a first layer over images: few channels, in phases, at borders with and without padding.
-        ConvGeometry {
-            input: [1, 28, 28],
-            output: [1, 13, 13],
-            kernel: [1, 4, 4],
-            stride: [1, 2, 2],
-            dilation: [1, 1, 1],
-            pad: [0, 0, 0],
-            in_channels: 1,
-            out_channels: 32,
-            groups: 1,
-        },
+        image(),
         ConvGeometry {
             input: [1, 9, 11],
             output: [1, 9, 11],
@@ -387,17 +392,7 @@ fn groups_that_do_not_divide_the_channels_are_refused() {
 
 #[test]
 fn one_channel_is_summed_along_the_terms() {
-    let g = ConvGeometry {
-        input: [1, 28, 28],
-        output: [1, 13, 13],
-        kernel: [1, 4, 4],
-        stride: [1, 2, 2],
-        dilation: [1, 1, 1],
-        pad: [0, 0, 0],
-        in_channels: 1,
-        out_channels: 32,
-        groups: 1,
-    };
+    let g = image();
     for isa in Isa::available() {
         let work = PackedConvAdjoint::new(g.clone(), &vec![1f32; g.weights_len()], isa).work();
         assert!(work.kernel.starts_with("dots"), "{isa}: {}", work.kernel);

@@ -9,7 +9,7 @@ import type { OutputName } from '../../options/score-options.js'
 import { usage } from '../arguments.js'
 import { fileOfTarget } from '../results.js'
 import { NpySink } from './npy.js'
-import { NpzSink } from './npz.js'
+import { createScoreArchive } from './npz.js'
 import { SequenceRowsSink } from './sequence-rows.js'
 import { type Sink, type SinkContext, SinkGroup } from './sink.js'
 import { TargetSink } from './target.js'
@@ -18,7 +18,7 @@ export const FORMATS = ['npz', 'npy', 'modisco', 'chrombpnet', 'bpnet', 'bigwig'
 export type Format = (typeof FORMATS)[number]
 
 const CREATE: Record<Format, (context: SinkContext) => Sink> = {
-  npz: (context) => new NpzSink(context),
+  npz: createScoreArchive,
   npy: (context) => new NpySink(context),
   modisco: ({ out, ...options }) => new SequenceRowsSink(new ModiscoWriter(out, options), 'modisco'),
   chrombpnet: ({ out, ...options }) =>

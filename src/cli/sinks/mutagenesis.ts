@@ -6,12 +6,11 @@
 
 import { writeText } from '../../io/files.js'
 import { NpyWriter } from '../../io/npy-write.js'
-import { type NpzRows, NpzWriter } from '../../io/npz-write.js'
 import type { MutagenesisBatch } from '../../mutagenesis.js'
 import type { FloatArray } from '../../native.js'
 import { checkChoice } from '../../options/check.js'
 import type { Tensor } from '../../tensor.js'
-import { sequencesOf } from './npz.js'
+import { ArchiveSink, sequencesOf } from './npz.js'
 import type { ScoredRecord, Sink } from './sink.js'
 
 export const MUTAGENESIS_FORMATS = ['npz', 'npy'] as const
@@ -35,57 +34,18 @@ export interface MutagenesisContext {
 }
 
 export function createMutagenesisSink(format: MutagenesisFormat, context: MutagenesisContext): Sink<Batch> {
-  return format === 'npz' ? new EffectArchive(context) : new EffectArray(context)
+  if (format === 'npy') return new EffectArray(context)
+  return new ArchiveSink(context, ({ effects, output, records }: Batch) => {
+    const arrays = new Map<string, Tensor<FloatArray | Uint8Array>>([
+      ['effects', effects],
+      ['output', output],
+    ])
+    const sequences = sequencesOf(records, context.input)
+    return sequences ? arrays.set('sequences', sequences) : arrays
+  })
 }
 
 const dtypeOf = (data: FloatArray) => (data instanceof Float64Array ? 'float64' : 'float32')
-
-class EffectArchive implements Sink<Batch> {
-  readonly paths: readonly string[]
-  #writer: NpzWriter | undefined
-  #named = false
-
-  constructor(private readonly context: MutagenesisContext) {
-    this.paths = [context.out]
-  }
-
-  async write({ effects, output, records }: Batch): Promise<void> {
-    const arrays: [string, Tensor<FloatArray | Uint8Array>][] = [
-      ['effects', effects],
-      ['output', output],
-    ]
-    const sequences = sequencesOf(records, this.context.input)
-    if (sequences) arrays.push(['sequences', sequences])
-    if (!this.#writer) {
-      const rows = arrays.map(
-        ([key, { data, shape }]): NpzRows => ({
-          key,
-          dtype: data instanceof Uint8Array ? 'uint8' : dtypeOf(data),
-          rowShape: shape.slice(1),
-        }),
-      )
-      this.#named = records[0]?.name !== undefined
-      if (this.#named) rows.push({ key: 'names', dtype: 'string', rowShape: [] })
-      const { out, compress } = this.context
-      this.#writer = await NpzWriter.create(out, rows, { compress })
-    }
-    for (const [key, { data }] of arrays) await this.#writer.append(key, data)
-    if (this.#named)
-      await this.#writer.append(
-        'names',
-        records.map(({ name = '' }) => name),
-      )
-  }
-
-  async finish(): Promise<void> {
-    this.#writer!.put('provenance', { dtype: 'string', shape: [], data: [this.context.provenance] })
-    await this.#writer!.finish()
-  }
-
-  async abort(): Promise<void> {
-    await this.#writer?.abort()
-  }
-}
 
 class EffectArray implements Sink<Batch> {
   readonly paths: readonly string[]

@@ -23,6 +23,11 @@ const KEYS: Record<OutputName, string> = {
   perReference: 'per_reference',
 }
 
+/** Scores. */
+export function createScoreArchive(context: SinkContext): Sink {
+  return new ArchiveSink(context, (batch: ScoreBatch<ScoredRecord>) => arraysOf(batch, context.several))
+}
+
 /** The arrays of a batch by their key in the archive. */
 function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string, Tensor<Values>> {
   const arrays = new Map<string, Tensor<Values>>()
@@ -53,17 +58,28 @@ export function sequencesOf(records: readonly ScoredRecord[], input: string): Te
   return { data, shape: [rows.length, length] }
 }
 
-export class NpzSink implements Sink {
+export interface ArchiveContext {
+  out: string
+  provenance: string
+  compress?: boolean
+  float16?: boolean
+}
+
+/** An archive with one key per array of a batch, `names` of examples that have some, and `provenance`. */
+export class ArchiveSink<B extends { records: readonly ScoredRecord[] }> implements Sink<B> {
   readonly paths: readonly string[]
   #writer: NpzWriter | undefined
   #named = false
 
-  constructor(private readonly context: SinkContext) {
+  constructor(
+    private readonly context: ArchiveContext,
+    private readonly arraysOf: (batch: B) => ReadonlyMap<string, Tensor<Values>>,
+  ) {
     this.paths = [context.out]
   }
 
-  async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
-    const arrays = arraysOf(batch, this.context.several)
+  async write(batch: B): Promise<void> {
+    const arrays = this.arraysOf(batch)
     // Shapes are known from the first batch on, and whether examples have names.
     this.#writer ??= await this.#create(arrays, batch.records[0]?.name !== undefined)
     for (const [key, { data }] of arrays) {

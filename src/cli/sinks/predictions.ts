@@ -3,11 +3,11 @@
 import { DeepLiftError } from '../../errors.js'
 import { OutputFile, writeText } from '../../io/files.js'
 import { NpyWriter } from '../../io/npy-write.js'
-import { type NpzRows, NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import { checkChoice } from '../../options/check.js'
 import type { PredictBatch } from '../../predict.js'
 import { sizeOf, type Tensor } from '../../tensor.js'
+import { ArchiveSink } from './npz.js'
 import type { ScoredRecord, Sink } from './sink.js'
 
 export const PREDICTION_FORMATS = ['npz', 'npy', 'tsv'] as const
@@ -30,53 +30,15 @@ export interface PredictionContext {
 }
 
 export function createPredictionSink(format: PredictionFormat, context: PredictionContext): PredictionSink {
-  if (format === 'npz') return new PredictionArchive(context)
+  if (format === 'npz')
+    return new ArchiveSink(
+      context,
+      ({ outputs }: Batch) => new Map(Object.entries(outputs).map(([name, tensor]) => [keyOf(name), tensor])),
+    )
   return format === 'npy' ? new PredictionArray(context) : new PredictionTable(context)
 }
 
 const dtypeOf = (data: FloatArray) => (data instanceof Float64Array ? 'float64' : 'float32')
-
-/** One key per output; `names` of examples that have some; `provenance`, a JSON text. */
-class PredictionArchive implements PredictionSink {
-  readonly paths: readonly string[]
-  #writer: NpzWriter | undefined
-  #named = false
-
-  constructor(private readonly context: PredictionContext) {
-    this.paths = [context.out]
-  }
-
-  async write({ outputs, records }: Batch): Promise<void> {
-    const { out, compress } = this.context
-    if (!this.#writer) {
-      const rows = Object.entries(outputs).map(
-        ([key, { data, shape }]): NpzRows => ({
-          key: keyOf(key),
-          dtype: dtypeOf(data),
-          rowShape: shape.slice(1),
-        }),
-      )
-      this.#named = records[0]?.name !== undefined
-      if (this.#named) rows.push({ key: 'names', dtype: 'string', rowShape: [] })
-      this.#writer = await NpzWriter.create(out, rows, { compress })
-    }
-    for (const [key, { data }] of Object.entries(outputs)) await this.#writer.append(keyOf(key), data)
-    if (this.#named)
-      await this.#writer.append(
-        'names',
-        records.map(({ name = '' }) => name),
-      )
-  }
-
-  async finish(): Promise<void> {
-    this.#writer!.put('provenance', { dtype: 'string', shape: [], data: [this.context.provenance] })
-    await this.#writer!.finish()
-  }
-
-  async abort(): Promise<void> {
-    await this.#writer?.abort()
-  }
-}
 
 /** Outputs named as one of our own keys, or as no member of an archive can be, are set apart. */
 function keyOf(output: string): string {
