@@ -9,7 +9,8 @@ const TOLERANCE = 1e-4
 /**
  * Share of positions that may be further apart where there are max-pools. Which of two values is larger that are equal
  * to rounding decides to which of two positions a difference goes: one such tie in the second pool of Beluga moves the
- * scores of the 86 positions that the window sees, 2 % of all, and float32 decides otherwise than float64 here and there.
+ * scores of the 86 positions that the window sees, 2 % of all, and float32 decides otherwise than float64 here and there,
+ * the peers' more often than this package's so far (decision 14).
  */
 const TIED = 0.05
 
