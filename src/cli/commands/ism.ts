@@ -6,10 +6,9 @@ import type { MutagenesisOptions } from '../../mutagenesis.js'
 import { PRECISIONS, type Precision } from '../../native.js'
 import { parseCount, usageOf } from '../arguments.js'
 import { addPeelOption, addTargetOptions, type TargetArguments, targetChoices } from '../explanation.js'
-import { interruption } from '../interruption.js'
+import { addLongRun } from '../long-run.js'
 import { addModelOptions, loadModel } from '../model-options.js'
-import { applyParameters, effectiveParameters, type Parameters } from '../parameters.js'
-import { progressOption } from '../progress-line.js'
+import type { Parameters } from '../parameters.js'
 import { addExampleOptions } from '../score-arguments.js'
 import { chooseMutagenesisFormat, createMutagenesisSink, MUTAGENESIS_FORMATS } from '../sinks/mutagenesis.js'
 import { type OutputArguments, outOf, runStreamCommand } from '../stream-command.js'
@@ -43,19 +42,7 @@ export function addIsmCommand(program: Command): void {
     .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
     .option('--batch <n>', 'examples per native call; has no effect on any number')
   addModelOptions(command)
-    .addOption(progressOption())
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the summary as JSON')
-    .action(async (argument: string | undefined) => {
-      const [model] = await applyParameters(command, argument)
-      const interrupt = interruption()
-      try {
-        const parameters = effectiveParameters(command, model)
-        await mutate(model, command.opts<Arguments>(), parameters, interrupt.signal)
-      } finally {
-        interrupt.end()
-      }
-    })
+  addLongRun(command, mutate)
 }
 
 async function mutate(

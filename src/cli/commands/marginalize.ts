@@ -19,19 +19,13 @@ import {
 } from '../comparison.js'
 import { createReporter, type Reporter } from '../console.js'
 import { contribute, contributionSink, type ScoredSequence } from '../contributions.js'
-import { interruption } from '../interruption.js'
 import { windowLength } from '../jobs/sizes.js'
+import { addLongRun } from '../long-run.js'
 import { collect, loadModel } from '../model-options.js'
 import { MotifEffects } from '../motif-effects.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
-import {
-  addParametersOption,
-  applyParameters,
-  effectiveParameters,
-  type Parameters,
-  writeJson,
-} from '../parameters.js'
-import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
+import { addParametersOption, type Parameters, writeJson } from '../parameters.js'
+import { type ProgressArguments, ProgressLine } from '../progress-line.js'
 import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import type { Sink } from '../sinks/sink.js'
@@ -72,19 +66,7 @@ export function addMarginalizeCommand(program: Command): void {
       'the table, FILE.tsv, beside which stands FILE.npz with the effect in each background',
     )
   addComparisonOptions(command)
-    .addOption(progressOption())
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the summary as JSON')
-    .action(async (argument: string | undefined) => {
-      const [model] = await applyParameters(command, argument)
-      const options = command.opts<Arguments>()
-      const interrupt = interruption()
-      try {
-        await marginalize(model, options, effectiveParameters(command, model), interrupt.signal)
-      } finally {
-        interrupt.end()
-      }
-    })
+  addLongRun(command, marginalize)
 }
 
 /** What the passes over the backgrounds share. */

@@ -4,10 +4,9 @@ import type { Command } from 'commander'
 import { PRECISIONS, type Precision } from '../../native.js'
 import type { PredictStreamOptions } from '../../predict.js'
 import { parseCount } from '../arguments.js'
-import { interruption } from '../interruption.js'
+import { addLongRun } from '../long-run.js'
 import { addModelOptions, collect, loadModel } from '../model-options.js'
-import { applyParameters, effectiveParameters, type Parameters } from '../parameters.js'
-import { progressOption } from '../progress-line.js'
+import type { Parameters } from '../parameters.js'
 import { addExampleOptions } from '../score-arguments.js'
 import { choosePredictionFormat, createPredictionSink, PREDICTION_FORMATS } from '../sinks/predictions.js'
 import { type OutputArguments, outOf, runStreamCommand } from '../stream-command.js'
@@ -39,19 +38,7 @@ export function addPredictCommand(program: Command): void {
     .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
     .option('--batch <n>', 'examples per native call; has no effect on any number')
   addModelOptions(command)
-    .addOption(progressOption())
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the summary as JSON')
-    .action(async (argument: string | undefined) => {
-      const [model] = await applyParameters(command, argument)
-      const interrupt = interruption()
-      try {
-        const parameters = effectiveParameters(command, model)
-        await predict(model, command.opts<Arguments>(), parameters, interrupt.signal)
-      } finally {
-        interrupt.end()
-      }
-    })
+  addLongRun(command, predict)
 }
 
 async function predict(

@@ -9,13 +9,13 @@ import type { NodeResidual } from '../../trace.js'
 import { usage } from '../arguments.js'
 import { createReporter, type Reporter, table } from '../console.js'
 import { exampleSources } from '../example-sources.js'
-import { interruption } from '../interruption.js'
 import { mergeJob } from '../jobs/merge.js'
 import { planJob } from '../jobs/plan.js'
 import { computeShare, openJob } from '../jobs/work.js'
+import { addLongRun } from '../long-run.js'
 import { loadModel } from '../model-options.js'
-import { applyParameters, effectiveParameters, type Parameters, writeJson } from '../parameters.js'
-import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
+import { type Parameters, writeJson } from '../parameters.js'
+import { type ProgressArguments, ProgressLine } from '../progress-line.js'
 import { provenanceOf } from '../provenance.js'
 import { type Examples, openExamples } from '../records.js'
 import { prefixOf } from '../results.js'
@@ -46,16 +46,15 @@ export function addScoreCommand(program: Command): void {
     )
     .option('--restart', 'with --bed: discard an unfinished job of the same --out')
     .option('--keep-job', 'with --bed: keep the blocks that results are made of')
-    .addOption(progressOption())
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the summary as JSON')
-    .action(async (argument: string | undefined) => {
-      const [model] = await applyParameters(command, argument)
-      await score(model, command.opts<Arguments>(), effectiveParameters(command, model))
-    })
+  addLongRun(command, score)
 }
 
-async function score(path: string, options: Arguments, parameters: Parameters): Promise<void> {
+async function score(
+  path: string,
+  options: Arguments,
+  parameters: Parameters,
+  signal: AbortSignal,
+): Promise<void> {
   const reporter = createReporter(options.json === true)
   const { out, traceCompleteness = false } = options
   if (traceCompleteness === (out !== undefined))
@@ -64,14 +63,8 @@ async function score(path: string, options: Arguments, parameters: Parameters): 
         ? '--trace-completeness prints a table and writes no scores: leave out --out.'
         : 'say where the scores go: --out FILE.',
     )
-  const interrupt = interruption()
-  try {
-    if (options.bed === undefined || out === undefined)
-      await scoreExamples(path, options, parameters, reporter, interrupt.signal)
-    else await scoreRegions(path, options, parameters, reporter, interrupt.signal)
-  } finally {
-    interrupt.end()
-  }
+  const run = options.bed === undefined || out === undefined ? scoreExamples : scoreRegions
+  await run(path, options, parameters, reporter, signal)
 }
 
 /** Examples that are there as sequences or arrays go through memory into their file. */

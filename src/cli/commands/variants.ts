@@ -32,20 +32,14 @@ import {
 import { createReporter, type Reporter } from '../console.js'
 import { contribute, contributionSink, type ScoredSequence } from '../contributions.js'
 import { variantColumns } from '../effect-columns.js'
-import { interruption } from '../interruption.js'
 import { formatSizes } from '../jobs/region-list.js'
 import { windowLength } from '../jobs/sizes.js'
+import { addLongRun } from '../long-run.js'
 import { loadModel } from '../model-options.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
-import {
-  addParametersOption,
-  applyParameters,
-  effectiveParameters,
-  type Parameters,
-  writeJson,
-} from '../parameters.js'
+import { addParametersOption, type Parameters, writeJson } from '../parameters.js'
 import { peakQuantiles } from '../peak-quantiles.js'
-import { type ProgressArguments, ProgressLine, progressOption } from '../progress-line.js'
+import { type ProgressArguments, ProgressLine } from '../progress-line.js'
 import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import { addWindowOptions, type WindowArguments } from '../score-arguments.js'
@@ -91,19 +85,7 @@ export function addVariantsCommand(program: Command): void {
   )
   command.option('--out <file>', 'the table, FILE.tsv; or else the beginning of the names of all files')
   addComparisonOptions(command)
-    .addOption(progressOption())
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the summary as JSON')
-    .action(async (argument: string | undefined) => {
-      const [model] = await applyParameters(command, argument)
-      const options = command.opts<Arguments>()
-      const interrupt = interruption()
-      try {
-        await variants(model, options, effectiveParameters(command, model), interrupt.signal)
-      } finally {
-        interrupt.end()
-      }
-    })
+  addLongRun(command, variants)
 }
 
 /** What the passes over the variants share. */
