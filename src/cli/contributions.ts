@@ -9,6 +9,7 @@ import type { InputRoles } from './other-inputs.js'
 import type { ProgressLine } from './progress-line.js'
 import { createSink, type Format } from './sinks/formats.js'
 import type { ScoredRecord, Sink, SinkContext } from './sinks/sink.js'
+import { writeBatches } from './write-batches.js'
 
 /** A sequence to score. */
 export interface ScoredSequence {
@@ -49,30 +50,18 @@ export async function contribute(
   sequences: AsyncIterable<ScoredSequence>,
 ): Promise<number> {
   const { model, plan, sink, batchSize, signal, line, reporter } = work
-  const warned = new Set<string>()
   let worst = 0
-  try {
-    for await (const batch of model.stream(records(sequences, work), {
-      ...plan.choices,
-      references: plan.references,
-      ...(batchSize !== undefined && { batchSize }),
-      signal,
-      onProgress: (progress) => {
-        worst = progress.worstCompleteness
-        line.update(progress)
-      },
-    })) {
-      for (const warning of batch.warnings) {
-        if (warned.has(warning)) continue
-        warned.add(warning)
-        line.end()
-        reporter.warn(warning)
-      }
-      await sink.write(batch)
-    }
-  } finally {
-    line.end()
-  }
+  const batches = model.stream(records(sequences, work), {
+    ...plan.choices,
+    references: plan.references,
+    ...(batchSize !== undefined && { batchSize }),
+    signal,
+    onProgress: (progress) => {
+      worst = progress.worstCompleteness
+      line.update(progress)
+    },
+  })
+  await writeBatches(batches, sink, line, reporter)
   return worst
 }
 

@@ -4,7 +4,7 @@ import { DeepLiftError } from '../errors.js'
 import type { DeepLift } from '../model.js'
 import type { RunProgress } from '../progress.js'
 import { usageOf } from './arguments.js'
-import { createReporter, type Reporter } from './console.js'
+import { createReporter } from './console.js'
 import { type Parameters, writeJson } from './parameters.js'
 import { type ProgressArguments, ProgressLine } from './progress-line.js'
 import { provenanceText } from './provenance.js'
@@ -13,15 +13,11 @@ import { RegionsSink } from './sinks/regions.js'
 import { type ScoredRecord, type Sink, SinkGroup } from './sinks/sink.js'
 import { openStreamed, reportDropped, type StreamArguments } from './streamed.js'
 import { rateText } from './summary.js'
+import { type StreamedBatch, writeBatches } from './write-batches.js'
 
 export interface OutputArguments extends StreamArguments, ProgressArguments {
   out?: string
   json?: boolean
-}
-
-interface StreamedBatch {
-  records: ScoredRecord[]
-  warnings?: readonly string[]
 }
 
 export interface StreamCommand<B extends StreamedBatch> {
@@ -66,7 +62,9 @@ export async function runStreamCommand<B extends StreamedBatch>(command: StreamC
     const started = performance.now()
     try {
       const batches = command.batches(examples.records, line.update.bind(line))
-      const { done, warnings } = await writeAll(batches, sink, line, reporter)
+      const { done, warnings } = await writeBatches(batches, sink, line, reporter)
+      if (done === 0) throw new DeepLiftError('INVALID_INPUT', 'There are no examples.')
+      await sink.finish()
       const seconds = (performance.now() - started) / 1000
       await writeJson(`${prefix}.params.json`, parameters)
       const data = {
@@ -87,31 +85,4 @@ export async function runStreamCommand<B extends StreamedBatch>(command: StreamC
   } finally {
     await examples.close()
   }
-}
-
-async function writeAll<B extends StreamedBatch>(
-  batches: AsyncIterable<B>,
-  sink: Sink<B>,
-  line: ProgressLine,
-  reporter: Reporter,
-): Promise<{ done: number; warnings: string[] }> {
-  let done = 0
-  const warned = new Set<string>()
-  try {
-    for await (const batch of batches) {
-      for (const warning of batch.warnings ?? []) {
-        if (warned.has(warning)) continue
-        warned.add(warning)
-        line.end()
-        reporter.warn(warning)
-      }
-      await sink.write(batch)
-      done += batch.records.length
-    }
-  } finally {
-    line.end()
-  }
-  if (done === 0) throw new DeepLiftError('INVALID_INPUT', 'There are no examples.')
-  await sink.finish()
-  return { done, warnings: [...warned] }
 }

@@ -305,27 +305,30 @@ impl<T: Precision> Plan<T> {
         ((pair + inputs) * size, (l.tape.total() + inputs * self.pairs()) * size)
     }
 
+    /// Lanes of so many bytes that go through a layer together: `streamed` where weights should be read once for several,
+    /// otherwise those whose activations the cache holds, up to `most`.
+    pub(crate) fn lanes_in_cache(&self, bytes: usize, streamed: usize, most: usize) -> usize {
+        /// A second-level cache: weights above it come from further away with every pass.
+        const CACHE: usize = 1 << 20;
+        let weights = self.steps.iter().map(|s| match &s.kind {
+            Kind::Linear(l, _) if l.kind() == LinearKind::Dense => l.weight_bytes(),
+            Kind::ClosedForm(c) => c.weight_bytes(),
+            _ => 0,
+        });
+        if weights.sum::<usize>() > CACHE {
+            streamed
+        } else {
+            (CACHE / bytes.max(1)).clamp(1, most)
+        }
+    }
+
     /// Pairs per pass: one where activations of a pair fill the cache anyway, more where weights are larger than
     /// activations and should be streamed once for several pairs.
     fn choose_lanes(&self) -> Result<usize> {
-        /// A second-level cache: weights above it come from further away with every pass.
-        const CACHE: usize = 1 << 20;
         let (pair, example) = self.lane_bytes();
-        let dense: usize = self
-            .steps
-            .iter()
-            .map(|s| match &s.kind {
-                Kind::Linear(l, _) if l.kind() == LinearKind::Dense => l.weight_bytes(),
-                Kind::ClosedForm(c) => c.weight_bytes(),
-                _ => 0,
-            })
-            .sum();
-        let wanted = match dense {
-            // Of 10 rows, a dense layer with 188 MB of weights takes 2.8 ms each, both ways; of 20, 2.2, and of 64, 1.9. With
-            // 64 lanes the pairs of its network, which take 20 ms, would need 370 MB in place of 58.
-            _ if dense > CACHE => 10,
-            _ => (CACHE / pair.max(1)).clamp(1, 8),
-        };
+        // Of 10 rows, a dense layer with 188 MB of weights takes 2.8 ms each, both ways; of 20, 2.2, and of 64, 1.9. With
+        // 64 lanes the pairs of its network, which take 20 ms, would need 370 MB in place of 58.
+        let wanted = self.lanes_in_cache(pair, 10, 8);
         let budget = self.options.memory as usize;
         let room = budget.saturating_sub(example) / pair.max(1);
         ensure!(

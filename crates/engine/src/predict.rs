@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use deeplift_graph::model::Model;
-use deeplift_graph::operator::{LinearKind, Precision};
+use deeplift_graph::operator::Precision;
 use deeplift_graph::{bail, ensure, Error, Result};
 use deeplift_kernels::Scratch;
 use deeplift_simd::{Isa, Real};
@@ -25,9 +25,6 @@ use crate::pool::{Job, Progress, Signal};
 use crate::prepare::{self, Bound};
 use crate::score::{Batch, Program};
 use crate::tile::lock;
-
-/// A second-level cache.
-pub(crate) const CACHE: usize = 1 << 20;
 
 /// A tensor whose values are wanted.
 pub struct Output {
@@ -172,21 +169,11 @@ pub(crate) fn example_bytes<T: Real>(plan: &Plan<T>) -> usize {
     plan.layout.tape.total() * size_of::<T>()
 }
 
-/// Bytes of weights that should be streamed for several examples at once.
-pub(crate) fn dense_bytes<T: Real>(plan: &Plan<T>) -> usize {
-    let weights = plan.steps.iter().map(|s| match &s.kind {
-        Kind::Linear(l, _) if l.kind() == LinearKind::Dense => l.weight_bytes(),
-        Kind::ClosedForm(c) => c.weight_bytes(),
-        _ => 0,
-    });
-    weights.sum()
-}
-
 /// Examples that go through a layer together: one where its activations fill the cache anyway, more where weights are
 /// larger and should be streamed once for several.
-fn lanes<T: Real>(plan: &Plan<T>) -> Result<usize> {
+fn lanes<T: Precision>(plan: &Plan<T>) -> Result<usize> {
     let bytes = example_bytes(plan).max(1);
-    let wanted = if dense_bytes(plan) > CACHE { 16 } else { (CACHE / bytes).clamp(1, 16) };
+    let wanted = plan.lanes_in_cache(bytes, 16, 16);
     let budget = plan.options.memory as usize;
     ensure!(
         bytes <= budget,

@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
 import type { DeepLift } from '../../model.js'
 import type { StreamOptions } from '../../options/score-options.js'
-import type { Progress } from '../../progress.js'
 import type { NodeResidual } from '../../trace.js'
 import { usage } from '../arguments.js'
 import { createReporter, type Reporter, table } from '../console.js'
@@ -26,6 +25,7 @@ import { reportDropped } from '../streamed.js'
 import { rateLine } from '../summary.js'
 import { targetNames } from '../targets.js'
 import { version } from '../version.js'
+import { writeBatches } from '../write-batches.js'
 
 interface Arguments extends ScoreArguments, ProgressArguments {
   traceCompleteness?: boolean
@@ -211,39 +211,20 @@ async function run(
   examples.total.then((total) => {
     line.total = total
   })
-  let last: Pick<Progress, 'done' | 'worstCompleteness'> = { done: 0, worstCompleteness: 0 }
+  let worstCompleteness = 0
   const started = performance.now()
-  const warned = new Set<string>()
-  try {
-    for await (const batch of model.stream(examples.records, {
-      ...scoring,
-      references: examples.references,
-      signal,
-      onProgress: (progress) => {
-        last = progress
-        line.update(progress)
-      },
-    })) {
-      for (const warning of batch.warnings) {
-        if (warned.has(warning)) continue
-        warned.add(warning)
-        line.end()
-        reporter.warn(warning)
-      }
-      await sink.write(batch)
-    }
-  } finally {
-    line.end()
-  }
-  if (last.done === 0) throw new DeepLiftError('INVALID_INPUT', 'There are no examples to score.')
+  const batches = model.stream(examples.records, {
+    ...scoring,
+    references: examples.references,
+    signal,
+    onProgress: (progress) => {
+      worstCompleteness = progress.worstCompleteness
+      line.update(progress)
+    },
+  })
+  const { done, warnings } = await writeBatches(batches, sink, line, reporter)
+  if (done === 0) throw new DeepLiftError('INVALID_INPUT', 'There are no examples to score.')
   const seconds = (performance.now() - started) / 1000
-  const { done: examplesDone, worstCompleteness } = last
-  const data = {
-    examples: examplesDone,
-    seconds,
-    examplesPerSecond: examplesDone / seconds,
-    worstCompleteness,
-    warnings: [...warned],
-  }
+  const data = { examples: done, seconds, examplesPerSecond: done / seconds, worstCompleteness, warnings }
   return { text: rateLine(data, 'examples', scoring), data }
 }

@@ -20,7 +20,7 @@ use crate::input::{Site, LETTERS};
 use crate::mark::layout;
 use crate::options::{MutagenesisOptions, PlanOptions};
 use crate::plan::Plan;
-use crate::predict::{dense_bytes, example_bytes, forward, plan, Forward, CACHE};
+use crate::predict::{example_bytes, forward, plan, Forward};
 use crate::prepare;
 use crate::score::{Batch, Program};
 use block::Block;
@@ -167,10 +167,10 @@ fn inverse(order: &[u32]) -> Vec<u32> {
 
 /// Changes that are computed together: one where ranges of activations fill the cache anyway, those of a block where
 /// weights should be streamed once for several.
-fn lanes<T: Real>(plan: &Plan<T>) -> Result<usize> {
+fn lanes<T: Precision>(plan: &Plan<T>) -> Result<usize> {
     const MOST: usize = POSITIONS * (LETTERS - 1);
     let bytes = example_bytes(plan).max(1);
-    let wanted = if dense_bytes(plan) > CACHE { MOST } else { (CACHE / bytes).clamp(1, MOST) };
+    let wanted = plan.lanes_in_cache(bytes, MOST, MOST);
     let budget = plan.options.memory as usize;
     ensure!(
         2 * bytes <= budget,

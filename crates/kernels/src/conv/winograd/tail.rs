@@ -27,8 +27,8 @@ pub(super) struct Tail<T: Real> {
 /// Sums `[row][channel]` of a tile.
 pub(super) type Sums<T> = [[T; STRIP_FACTORS]; MOST_ROWS];
 
-/// Rows of a tile, and what the last group of rows has too many.
-pub(super) const MOST_ROWS: usize = 18;
+/// Most rows of a tile, of any instruction set.
+pub(super) const MOST_ROWS: usize = Isa::Avx512.tile_rows();
 
 impl<T: Real> Tail<T> {
     /// How many of `outs` channels are left to dot products.
