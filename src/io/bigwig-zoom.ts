@@ -1,6 +1,5 @@
 /** Summaries of a bigWig at lower resolutions: minimum, maximum and sums of the values in each bin. */
 
-import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { deflate } from 'node:zlib'
 import { BlockList } from './bigwig-trees.js'
@@ -9,9 +8,6 @@ import { OutputFile } from './files.js'
 const RECORD_BYTES = 32
 const RECORDS_PER_BLOCK = 512
 export const ZOOM_BLOCK_BYTES = RECORD_BYTES * RECORDS_PER_BLOCK
-
-/** Of blocks that are copied behind the data. */
-const BYTES_AT_ONCE = 1 << 20
 
 const compress = promisify(deflate) as (bytes: Uint8Array) => Promise<Buffer>
 
@@ -132,19 +128,8 @@ export class ZoomLevel {
   }
 
   /** The written blocks, in order. Each piece is overwritten by the next. */
-  async *bytes(): AsyncGenerator<Uint8Array> {
-    await this.file.close()
-    const handle = await open(this.file.temporaryPath, 'r')
-    try {
-      const piece = Buffer.alloc(BYTES_AT_ONCE)
-      for (;;) {
-        const { bytesRead } = await handle.read(piece, 0, piece.length, null)
-        if (bytesRead === 0) return
-        yield piece.subarray(0, bytesRead)
-      }
-    } finally {
-      await handle.close()
-    }
+  bytes(): AsyncGenerator<Uint8Array> {
+    return this.file.pieces()
   }
 
   async discard(): Promise<void> {

@@ -23,11 +23,24 @@ export async function openForReading(path: string): Promise<FileHandle> {
   throw new DeepLiftError('FILE_NOT_FOUND', `${path} is a folder; a file is needed.`, { details: { path } })
 }
 
+/** Bytes that grow, whose first ones are replaced when all are known. */
+export interface RowsFile {
+  /** How errors name it. */
+  readonly path: string
+  append(bytes: Uint8Array): Promise<void>
+  patch(bytes: Uint8Array, position: number): Promise<void>
+  commit(): Promise<void>
+  discard(): Promise<void>
+}
+
+/** Of a temporary file that are read at once. */
+const PIECE_BYTES = 1 << 20
+
 /**
  * A file that is written under a temporary name in its own folder and gets its real name on `commit`: nobody
  * ever sees half of it, and whatever had that name before is kept until then.
  */
-export class OutputFile {
+export class OutputFile implements RowsFile {
   #position = 0
   #open = true
 
@@ -79,6 +92,18 @@ export class OutputFile {
       } catch (cause) {
         throw cannotWrite(this.path, cause, position + done)
       }
+    }
+  }
+
+  /** What was written so far. Each piece is overwritten by the next. */
+  async *pieces(): AsyncGenerator<Uint8Array> {
+    const piece = Buffer.alloc(Math.min(PIECE_BYTES, this.#position))
+    for (let done = 0; done < this.#position; ) {
+      const { bytesRead } = await this.handle.read(piece, 0, piece.length, done)
+      if (bytesRead === 0)
+        throw new DeepLiftError('INTERNAL', `${this.temporaryPath} became shorter while it was read.`)
+      yield piece.subarray(0, bytesRead)
+      done += bytesRead
     }
   }
 

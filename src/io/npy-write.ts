@@ -1,7 +1,7 @@
 /** Writes .npy files, whole or in pieces along the first axis. */
 
 import { DeepLiftError } from '../errors.js'
-import { OutputFile } from './files.js'
+import { OutputFile, type RowsFile } from './files.js'
 import { float32ToFloat16 } from './float16.js'
 import { elementCount, formatHeader, itemSizeOf, type NpyDtype } from './npy-header.js'
 import type { NpyArray } from './npy-read.js'
@@ -42,7 +42,7 @@ export class NpyWriter {
   readonly #rowElements: number
 
   private constructor(
-    private readonly file: OutputFile,
+    private readonly file: RowsFile,
     private readonly dtype: NpyRowDtype,
     private readonly rowShape: readonly number[],
     private readonly expectedRows: number | undefined,
@@ -57,16 +57,29 @@ export class NpyWriter {
     rowShape: readonly number[],
     rows?: number,
   ): Promise<NpyWriter> {
-    if (!(dtype in CHUNK_TYPES))
-      throw new DeepLiftError(
-        'INVALID_OPTION',
-        `Rows of type ${JSON.stringify(dtype)} cannot be written to ${path}.`,
-      )
-    if (!rowShape.every((size) => Number.isSafeInteger(size) && size > 0))
-      throw new DeepLiftError('INVALID_OPTION', `A row of ${path} cannot have the shape (${rowShape}).`)
-    const writer = new NpyWriter(await OutputFile.create(path), dtype, rowShape, rows)
+    return await NpyWriter.over(await OutputFile.create(path), dtype, rowShape, rows)
+  }
+
+  /** Writes to a file that is there already, and discards it if that fails. */
+  static async over(
+    file: RowsFile,
+    dtype: NpyRowDtype,
+    rowShape: readonly number[],
+    rows?: number,
+  ): Promise<NpyWriter> {
+    const writer = new NpyWriter(file, dtype, rowShape, rows)
     try {
-      await writer.file.append(writer.#header())
+      if (!(dtype in CHUNK_TYPES))
+        throw new DeepLiftError(
+          'INVALID_OPTION',
+          `Rows of type ${JSON.stringify(dtype)} cannot be written to ${file.path}.`,
+        )
+      if (!rowShape.every((size) => Number.isSafeInteger(size) && size > 0))
+        throw new DeepLiftError(
+          'INVALID_OPTION',
+          `A row of ${file.path} cannot have the shape (${rowShape}).`,
+        )
+      await file.append(writer.#header())
     } catch (error) {
       await writer.abort()
       throw error
@@ -76,11 +89,6 @@ export class NpyWriter {
 
   get rows(): number {
     return this.#rows
-  }
-
-  /** Where the rows are until `finish`. */
-  get temporaryPath(): string {
-    return this.file.temporaryPath
   }
 
   #header(): Buffer {
@@ -111,7 +119,7 @@ export class NpyWriter {
     await this.file.commit()
   }
 
-  /** Completes the file under its temporary name, for a caller that takes it from there. */
+  /** Completes the rows, for a caller that takes the file from there. */
   async complete(): Promise<void> {
     if (this.expectedRows !== undefined && this.#rows !== this.expectedRows)
       throw new DeepLiftError(

@@ -1,17 +1,17 @@
 /**
  * Writes .npz archives whose arrays grow side by side.
  *
- * A zip archive holds its members one after the other, so each growing array is first written to a temporary
- * file beside the archive; `finish` joins them. Memory stays that of one chunk.
+ * A zip archive holds its members one after the other. The array of the largest rows grows in the archive; the others
+ * wait in temporary files beside it, and `finish` puts them behind. Memory stays that of one chunk.
  */
 
-import { createWriteStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
 import { DeepLiftError } from '../errors.js'
-import { cannotWrite, OutputFile } from './files.js'
+import { OutputFile } from './files.js'
+import { elementCount, itemSizeOf } from './npy-header.js'
 import type { NpyArray } from './npy-read.js'
 import { NpyTextWriter } from './npy-text-write.js'
 import { encodeNpy, type NpyChunk, type NpyRowDtype, NpyWriter } from './npy-write.js'
+import { ZipWriter } from './zip-write.js'
 
 export interface NpzRows {
   key: string
@@ -26,8 +26,12 @@ export interface NpzOptions {
   compress?: boolean
 }
 
-// Equal contents give equal archives: no clock, no umask. DOS times start here and have no zone.
-const MEMBER = { mtime: new Date(1980, 0, 1), forceDosTimestamp: true, mode: 0o100644 }
+/** An array that is not complete yet. */
+interface Growing {
+  writer: NpyWriter | NpyTextWriter
+  /** Where it waits; undefined for the array that grows in the archive, and for texts. */
+  waiting?: OutputFile
+}
 
 /**
  * An archive that has its name only after `finish`; call `abort` if anything fails before.
@@ -46,26 +50,22 @@ const MEMBER = { mtime: new Date(1980, 0, 1), forceDosTimestamp: true, mode: 0o1
 export class NpzWriter {
   readonly #whole = new Map<string, Uint8Array[]>()
 
+  readonly #rows = new Map<string, Growing>()
+
   private constructor(
     private readonly path: string,
-    private readonly rows: ReadonlyMap<string, NpyWriter | NpyTextWriter>,
-    private readonly archive: OutputFile,
+    private readonly archive: ZipWriter,
     private readonly options: NpzOptions,
   ) {}
 
   static async create(path: string, rows: readonly NpzRows[], options: NpzOptions = {}): Promise<NpzWriter> {
-    // Most programs write no archive. Those that do load the library while they write rows; if that fails, `finish`
-    // says so.
-    import('yazl').catch(() => {})
-    const archive = await OutputFile.create(path)
-    const writers = new Map<string, NpyWriter | NpyTextWriter>()
-    const writer = new NpzWriter(path, writers, archive, options)
+    const writer = new NpzWriter(path, await ZipWriter.create(path), options)
     try {
-      for (const [index, { key, dtype, rowShape }] of rows.entries()) {
-        writer.#checkNew(key)
-        const file = `${path}.${index}`
-        if (dtype === 'string') writers.set(key, await NpyTextWriter.create(file))
-        else writers.set(key, await NpyWriter.create(file, dtype, rowShape))
+      // Deflated members cannot have their first bytes replaced.
+      const inPlace = options.compress ? undefined : largest(rows)
+      for (const each of rows) {
+        writer.#checkNew(each.key)
+        writer.#rows.set(each.key, await writer.#grow(each, each === inPlace))
       }
     } catch (error) {
       await writer.abort()
@@ -74,8 +74,17 @@ export class NpzWriter {
     return writer
   }
 
+  async #grow({ key, dtype, rowShape }: NpzRows, inPlace: boolean): Promise<Growing> {
+    const temporary = `${this.path}.${this.#rows.size}`
+    if (dtype === 'string') return { writer: await NpyTextWriter.create(temporary) }
+    if (inPlace)
+      return { writer: await NpyWriter.over(await this.archive.store(`${key}.npy`), dtype, rowShape) }
+    const waiting = await OutputFile.create(temporary)
+    return { writer: await NpyWriter.over(waiting, dtype, rowShape), waiting }
+  }
+
   #checkNew(key: string): void {
-    if (this.rows.has(key) || this.#whole.has(key))
+    if (this.#rows.has(key) || this.#whole.has(key))
       throw new DeepLiftError(
         'INVALID_OPTION',
         `${this.path} would have two arrays named ${JSON.stringify(key)}.`,
@@ -89,7 +98,7 @@ export class NpzWriter {
 
   /** Appends whole rows to one of the arrays named at creation. */
   async append(key: string, chunk: NpyChunk | readonly string[]): Promise<void> {
-    const writer = this.rows.get(key)
+    const writer = this.#rows.get(key)?.writer
     if (!writer)
       throw new DeepLiftError('INVALID_OPTION', `${this.path} has no growing array ${JSON.stringify(key)}.`)
     const texts = Array.isArray(chunk)
@@ -109,29 +118,41 @@ export class NpzWriter {
 
   /** Joins the arrays and gives the archive its name. */
   async finish(): Promise<void> {
-    const { ZipFile } = await import('yazl')
-    const zip = new ZipFile()
-    const options = { ...MEMBER, compress: this.options.compress ?? false }
-    for (const [key, writer] of this.rows) {
-      await writer.complete()
-      zip.addFile(writer.temporaryPath, `${key}.npy`, options)
+    for (const { writer, waiting } of this.#rows.values())
+      if (writer instanceof NpyWriter && !waiting) await writer.finish()
+    for (const [key, { writer, waiting }] of this.#rows) {
+      if (writer instanceof NpyTextWriter) await this.#add(key, writer.file())
+      else if (waiting) {
+        await writer.complete()
+        await this.#add(key, waiting.pieces())
+      }
+      await writer.abort()
     }
-    for (const [key, parts] of this.#whole) zip.addBuffer(Buffer.concat(parts), `${key}.npy`, options)
-    const output = zip.outputStream as NodeJS.ReadWriteStream & { destroy(error: Error): void }
-    zip.on('error', (error: Error) => output.destroy(error))
-    zip.end()
-    try {
-      await pipeline(output, createWriteStream(this.archive.temporaryPath))
-    } catch (cause) {
-      throw cannotWrite(this.path, cause)
+    for (const [key, parts] of this.#whole) await this.#add(key, parts)
+    await this.archive.finish()
+  }
+
+  async #add(key: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    const name = `${key}.npy`
+    if (this.options.compress) {
+      await this.archive.deflate(name, pieces)
+      return
     }
-    for (const writer of this.rows.values()) await writer.abort()
-    await this.archive.commit()
+    const member = await this.archive.store(name)
+    for await (const piece of pieces) await member.append(piece)
+    await member.commit()
   }
 
   /** Removes everything written so far. Safe to call at any time, any number of times. */
   async abort(): Promise<void> {
-    for (const writer of this.rows.values()) await writer.abort()
-    await this.archive.discard()
+    for (const { writer } of this.#rows.values()) await writer.abort()
+    await this.archive.abort()
   }
+}
+
+/** The array of numbers of which a row has most bytes. */
+function largest(rows: readonly NpzRows[]): NpzRows | undefined {
+  const bytesOf = ({ dtype, rowShape }: NpzRows) =>
+    dtype === 'string' ? 0 : itemSizeOf(dtype) * elementCount(rowShape)
+  return rows.toSorted((a, b) => bytesOf(b) - bytesOf(a)).find(({ dtype }) => dtype !== 'string')
 }
