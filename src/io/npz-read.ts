@@ -134,19 +134,25 @@ abstract class MemberReader implements ByteReader {
   }
 
   async read(target: Uint8Array): Promise<void> {
-    await this.fill(target)
-    this.position += target.byteLength
-    this.#checksum = crc32(target, this.#checksum)
+    for await (const piece of this.fill(target)) {
+      this.position += piece.byteLength
+      this.#checksum = crc32(piece, this.#checksum)
+    }
     if (this.position === this.size && this.#checksum !== this.entry.crc32)
       throw malformed(this.where, 'its checksum is wrong: the archive is damaged')
   }
 
-  protected abstract fill(target: Uint8Array): Promise<void>
+  /** Fills the target from front to back, and gives each part of it as soon as it is there. */
+  protected abstract fill(target: Uint8Array): AsyncIterable<Uint8Array>
 
   abstract close(): void
 }
 
-/** Stored as it is: read in pieces as large as they are asked for, which is several times as fast as a stream. */
+/** Of a stored member that are read at once, and how often side by side: the checksum is counted meanwhile. */
+const PIECE_BYTES = 1 << 19
+const PIECES_IN_FLIGHT = 3
+
+/** Stored as it is: read straight into the array, which is several times as fast as a stream. */
 class StoredReader extends MemberReader {
   constructor(
     entry: Entry,
@@ -157,14 +163,30 @@ class StoredReader extends MemberReader {
     super(entry, where)
   }
 
-  protected async fill(target: Uint8Array): Promise<void> {
-    for (let done = 0; done < target.byteLength; ) {
-      // Some systems refuse or shorten reads of 2 GiB and more.
-      const length = Math.min(target.byteLength - done, 1 << 30)
-      const { bytesRead } = await this.handle.read(target, done, length, this.start + this.position + done)
+  protected async *fill(target: Uint8Array): AsyncGenerator<Uint8Array> {
+    const first = this.start + this.position
+    const flying: Promise<Uint8Array>[] = []
+    for (let asked = 0; asked < target.byteLength || flying.length > 0; ) {
+      while (asked < target.byteLength && flying.length < PIECES_IN_FLIGHT) {
+        const piece = target.subarray(asked, asked + PIECE_BYTES)
+        const read = this.#piece(piece, first + asked)
+        // If one fails those behind it are not waited for.
+        read.catch(() => {})
+        flying.push(read)
+        asked += piece.byteLength
+      }
+      yield await flying.shift()!
+    }
+  }
+
+  async #piece(piece: Uint8Array, position: number): Promise<Uint8Array> {
+    for (let done = 0; done < piece.byteLength; ) {
+      const left = piece.byteLength - done
+      const { bytesRead } = await this.handle.read(piece, done, left, position + done)
       if (bytesRead === 0) throw malformed(this.where, 'it ends too early')
       done += bytesRead
     }
+    return piece
   }
 
   close(): void {}
@@ -183,7 +205,7 @@ class DeflatedReader extends MemberReader {
     this.#chunks = stream[Symbol.asyncIterator]()
   }
 
-  protected async fill(target: Uint8Array): Promise<void> {
+  protected async *fill(target: Uint8Array): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < target.byteLength; ) {
       if (this.#rest.byteLength === 0) {
         const { value, done: ended } = await this.#chunks.next()
@@ -193,6 +215,7 @@ class DeflatedReader extends MemberReader {
       const piece = this.#rest.subarray(0, target.byteLength - done)
       target.set(piece, done)
       this.#rest = this.#rest.subarray(piece.byteLength)
+      yield target.subarray(done, done + piece.byteLength)
       done += piece.byteLength
     }
   }
