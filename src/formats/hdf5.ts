@@ -106,7 +106,14 @@ export class Hdf5RowsWriter implements RowsWriter {
       { attributes: { provenance }, ...(compress && { deflateLevel: DEFLATE_LEVEL }) },
     )
     if (float16) checkHalves(rows.hypothetical!, this.path)
-    for (const { path, values } of datasets) await this.#writer.append(path, values(rows))
+    let written: Promise<void> | undefined
+    for (const { path, values } of datasets) {
+      // Computed while the values before are written.
+      const next = values(rows)
+      await written
+      written = this.#writer.append(path, next)
+    }
+    await written
     if (this.layout === 'bpnet') for (const { chrom } of rows.sites!) this.#chroms.push(chrom)
   }
 

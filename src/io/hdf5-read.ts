@@ -24,6 +24,9 @@ const TYPES: Record<string, (bytes: ArrayBuffer) => ArrayLike<number>> = {
   [`${INTEGER},8`]: (bytes) => Float64Array.from(new BigInt64Array(bytes), Number),
 }
 
+/** What is read at once, at least a chunk. */
+const PIECE_BYTES = 1 << 20
+
 export class Hdf5File {
   private constructor(
     readonly path: string,
@@ -60,22 +63,25 @@ export class Hdf5File {
     const { size, type, littleEndian } = found.metadata
     const decode = TYPES[`${type},${size}`]
     if (!decode || !littleEndian) throw this.#malformed(`${dataset} has a type of numbers that is not read`)
+    const rowBytes = size * elementCount(found.shape!.slice(1))
+    const values = allocate((end - start) * rowBytes)
+    if (!values) throw this.#malformed(`${end - start} rows of ${dataset} are too many to read at once`)
+    // Memory of the library is as large as it was at most, so it is lent for some chunks at a time.
+    const chunkRows = found.metadata.chunks?.[0] ?? 1
+    const rows = chunkRows * Math.max(1, Math.floor(PIECE_BYTES / (chunkRows * rowBytes)))
     const { Module } = this.library
-    const count = [end - start, ...found.shape!.slice(1)]
-    const bytes = elementCount(count) * size
-    const pointer = Module._malloc(bytes)
-    if (pointer === 0) throw this.#malformed(`${bytes} bytes of ${dataset} are too many to read at once`)
+    const pointer = Module._malloc(Math.min(rows, end - start) * rowBytes)
+    if (pointer === 0) throw this.#malformed(`the chunks of ${dataset} are too large to be read`)
     try {
-      const offset = [start, ...count.slice(1).map(() => 0)]
-      Module.get_dataset_data(
-        this.file.file_id,
-        found.path,
-        count.map(BigInt),
-        offset.map(BigInt),
-        count.map(() => 1n),
-        BigInt(pointer),
-      )
-      return decode(Module.HEAPU8.slice(pointer, pointer + bytes).buffer)
+      for (let row = start; row < end; ) {
+        // Pieces end where chunks end.
+        const next = Math.min(end, row - (row % chunkRows) + rows)
+        this.#read(found, row, next, pointer)
+        const piece = Module.HEAPU8.subarray(pointer, pointer + (next - row) * rowBytes)
+        values.set(piece, (row - start) * rowBytes)
+        row = next
+      }
+      return decode(values.buffer)
     } catch (cause) {
       throw this.#malformed(
         `${dataset} cannot be read: it is damaged, or packed by a filter such as blosc; rewrite it with ` +
@@ -85,6 +91,19 @@ export class Hdf5File {
     } finally {
       Module._free(pointer)
     }
+  }
+
+  /** Puts the rows `[start, end)` at `pointer` in the memory of the library. */
+  #read({ path, shape }: Dataset, start: number, end: number, pointer: number): void {
+    const count = [end - start, ...shape!.slice(1)]
+    this.library.Module.get_dataset_data(
+      this.file.file_id,
+      path,
+      count.map(BigInt),
+      count.map((_, axis) => (axis === 0 ? BigInt(start) : 0n)),
+      count.map(() => 1n),
+      BigInt(pointer),
+    )
   }
 
   /** All strings of a dataset. */
@@ -125,5 +144,13 @@ export class Hdf5File {
 
   close(): void {
     this.file.close()
+  }
+}
+
+function allocate(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return new Uint8Array(bytes)
+  } catch {
+    return undefined
   }
 }

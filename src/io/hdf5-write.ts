@@ -50,12 +50,17 @@ const CHUNK_BYTES = 1 << 19
 
 const compress = promisify(deflate) as (bytes: Uint8Array, options: { level: number }) => Promise<Buffer>
 
+/** Chunks that are deflated side by side, in Node's pool of threads. */
+const CHUNKS_IN_FLIGHT = 8
+
 /** A dataset on its way to the file. */
 class Growing {
   rowsPerChunk: number
+  /** Those that are in the file. */
   readonly chunks: Chunk[] = []
   rows = 0
-  #pending: Buffer
+  #stored = 0
+  readonly #pending: Buffer
   #filled = 0
 
   constructor(readonly spec: Hdf5Rows) {
@@ -64,34 +69,54 @@ class Growing {
     this.#pending = Buffer.alloc(this.rowsPerChunk * rowBytes)
   }
 
-  /** Takes whole rows, and gives back the chunks that are full now. */
-  take(bytes: Uint8Array, rows: number): Buffer[] {
-    const full: Buffer[] = []
-    for (let from = 0; from < bytes.length; ) {
-      const piece = bytes.subarray(from, from + this.#pending.length - this.#filled)
-      this.#pending.set(piece, this.#filled)
-      this.#filled += piece.length
-      from += piece.length
-      if (this.#filled === this.#pending.length) full.push(this.#next())
+  get chunkBytes(): number {
+    return this.#pending.length
+  }
+
+  /** Takes whole rows. Gives full chunks, one or several behind each other, to be stored before it goes on. */
+  *take(bytes: Uint8Array, rows: number): Generator<Uint8Array> {
+    let from = 0
+    if (this.#filled > 0) {
+      from = this.#fill(bytes)
+      if (this.#filled === this.chunkBytes) {
+        this.#filled = 0
+        yield this.#pending
+      }
     }
+    const left = bytes.length - from
+    const full = left - (left % this.chunkBytes)
+    if (full > 0) yield bytes.subarray(from, from + full)
+    this.#fill(bytes.subarray(from + full))
     this.rows += rows
-    return full
+  }
+
+  /** Puts what there is room for behind what is pending, and returns its size. */
+  #fill(bytes: Uint8Array): number {
+    const piece = bytes.subarray(0, this.chunkBytes - this.#filled)
+    this.#pending.set(piece, this.#filled)
+    this.#filled += piece.length
+    return piece.length
   }
 
   /** The last chunk, whose missing rows are zeros; an only chunk has none. */
-  rest(): Buffer | undefined {
+  rest(): Uint8Array | undefined {
     if (this.#filled === 0) return undefined
-    if (this.chunks.length > 0) return this.#next()
+    if (this.#stored > 0) return this.#pending.fill(0, this.#filled)
     this.rowsPerChunk = this.rows
     return this.#pending.subarray(0, this.#filled)
   }
 
-  #next(): Buffer {
-    const full = this.#pending
-    this.#pending = Buffer.alloc(full.length)
-    this.#filled = 0
-    return full
+  /** The first row of the chunk that is stored next. */
+  nextRow(): number {
+    return this.#stored++ * this.rowsPerChunk
   }
+}
+
+/** A chunk that is being deflated. */
+interface Packing {
+  growing: Growing
+  row: number
+  packed: Promise<Uint8Array>
 }
 
 /**
@@ -107,6 +132,8 @@ export class Hdf5Writer {
   readonly #growing: ReadonlyMap<string, Growing>
   /** Addresses of object headers by path. */
   readonly #headers = new Map<string, number>()
+  /** In the order of the file. */
+  readonly #packing: Packing[] = []
 
   private constructor(
     private readonly file: OutputFile,
@@ -149,16 +176,35 @@ export class Hdf5Writer {
         `${this.file.path}, ${path} takes rows of shape (${growing.spec.rowShape}); ${values.length} values are ` +
           'not whole rows.',
       )
-    await this.#store(growing, growing.take(bytesOf(values, growing.spec.dtype), rows))
+    for (const chunks of growing.take(bytesOf(values, growing.spec.dtype), rows))
+      await this.#store(growing, chunks)
   }
 
-  async #store(growing: Growing, full: readonly Buffer[]): Promise<void> {
+  /** Stores one or several chunks, which may be overwritten once the promise resolves. */
+  async #store(growing: Growing, chunks: Uint8Array): Promise<void> {
     const { deflateLevel: level } = this.options
-    const size = sizeOfType(growing.spec.dtype)
-    const stored =
-      level === undefined ? full : await Promise.all(full.map((chunk) => pack(chunk, size, level)))
-    for (const bytes of stored) {
-      const row = growing.chunks.length * growing.rowsPerChunk
+    const { chunkBytes } = growing
+    const { size } = this.file
+    for (let at = 0; at < chunks.length; at += chunkBytes) {
+      const chunk = chunks.subarray(at, at + chunkBytes)
+      const row = growing.nextRow()
+      if (level === undefined) growing.chunks.push({ row, address: size + at, bytes: chunk.length })
+      else {
+        await this.#drain(CHUNKS_IN_FLIGHT - 1)
+        const packed = pack(chunk, sizeOfType(growing.spec.dtype), level)
+        // If one fails those behind it are not waited for.
+        packed.catch(() => {})
+        this.#packing.push({ growing, row, packed })
+      }
+    }
+    if (level === undefined) await this.file.append(chunks)
+  }
+
+  /** Writes deflated chunks until so many are left. */
+  async #drain(left: number): Promise<void> {
+    while (this.#packing.length > left) {
+      const { growing, row, packed } = this.#packing.shift()!
+      const bytes = await packed
       growing.chunks.push({ row, address: this.file.size, bytes: bytes.length })
       await this.file.append(bytes)
     }
@@ -189,7 +235,8 @@ export class Hdf5Writer {
 
   async #complete(growing: Growing): Promise<void> {
     const rest = growing.rest()
-    if (rest) await this.#store(growing, [rest])
+    if (rest) await this.#store(growing, rest)
+    await this.#drain(0)
     const { spec, rowsPerChunk, rows, chunks } = growing
     const shape = [rows, ...spec.rowShape]
     const { dtype, path } = spec
@@ -249,14 +296,14 @@ function bytesOf(values: Hdf5Values, dtype: Hdf5Number): Uint8Array {
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength)
 }
 
-async function pack(chunk: Buffer, elementSize: number, level: number): Promise<Buffer> {
+async function pack(chunk: Uint8Array, elementSize: number, level: number): Promise<Buffer> {
   return await compress(shuffleBytes(chunk, elementSize), { level })
 }
 
-/** All first bytes of elements, then all second ones, and so on: neighbours resemble each other. */
-function shuffleBytes(bytes: Buffer, elementSize: number): Buffer {
-  if (elementSize === 1) return bytes
-  const shuffled = Buffer.alloc(bytes.length)
+/** A copy with all first bytes of elements, then all second ones, and so on: neighbours resemble each other. */
+function shuffleBytes(bytes: Uint8Array, elementSize: number): Uint8Array {
+  if (elementSize === 1) return bytes.slice()
+  const shuffled = new Uint8Array(bytes.length)
   const elements = bytes.length / elementSize
   for (let byte = 0; byte < elementSize; byte++)
     for (let index = 0, from = byte, to = byte * elements; index < elements; index++, from += elementSize)
