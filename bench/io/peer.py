@@ -18,6 +18,9 @@ at = lambda file: os.path.join(folder, file)
 sizes = json.load(open(at("sizes.json")))
 rows, length, windows = sizes["rows"], sizes["length"], sizes["windows"]
 
+# What our commands read at once.
+ROWS_AT_ONCE = 248
+
 
 def floats():
     return np.fromfile(at("scores.f32"), "<f4").reshape(rows, 4, length)
@@ -69,7 +72,8 @@ def write_npz():
 def read_hdf5():
     def work():
         with h5py.File(at("scores.h5")) as file:
-            return digest(file["shap/seq"][:])
+            scores = file["shap/seq"]
+            return sum(digest(scores[row : row + ROWS_AT_ONCE]) for row in range(0, rows, ROWS_AT_ONCE))
 
     return work
 
@@ -114,6 +118,7 @@ CASES = {
 }
 
 work = CASES[name]()
+work()
 started = time.perf_counter()
 answer = work()
 ms = (time.perf_counter() - started) * 1e3
