@@ -8,7 +8,7 @@ import { Hdf5File } from '../../src/io/hdf5-read.js'
 import { Hdf5Writer } from '../../src/io/hdf5-write.js'
 import { lookup3 } from '../../src/io/lookup3.js'
 import { expectError } from '../support/errors.js'
-import { randomFloats } from '../support/models.js'
+import { randomCodes, randomFloats } from '../support/models.js'
 
 let folder: string
 beforeAll(async () => {
@@ -101,6 +101,32 @@ describe('a file', () => {
     await write('several.h5', [1, 0, 4, 2], level)
     expect((await readFile(at('several.h5'))).equals(await readFile(at('one.h5')))).toBe(true)
   })
+
+  test.each([undefined, 1])(
+    'of many chunks, from arrays that are used again at once, deflated %s',
+    async (deflateLevel) => {
+      const [rows, perRow] = [40, 100_003]
+      const codes = randomCodes(rows * perRow, 5)
+      const writer = await Hdf5Writer.create(
+        at('many.h5'),
+        [{ path: 'codes', dtype: 'uint8', rowShape: [perRow] }],
+        { ...(deflateLevel && { deflateLevel }) },
+      )
+      const lent = new Uint8Array(13 * perRow)
+      for (let row = 0, count = 0; row < rows; row += count) {
+        // Less than a chunk, several chunks, and what is left.
+        count = Math.min(rows - row, row === 0 ? 2 : 13)
+        lent.set(codes.subarray(row * perRow, (row + count) * perRow))
+        await writer.append('codes', lent.subarray(0, count * perRow))
+        lent.fill(0)
+      }
+      await writer.finish()
+      const file = await Hdf5File.open(at('many.h5'))
+      const found = file.readRows('codes', 3, rows) as Int8Array
+      file.close()
+      expect(Buffer.compare(Buffer.from(found.buffer), codes.subarray(3 * perRow))).toBe(0)
+    },
+  )
 
   test('of no rows is one', async () => {
     await write('none.h5', [])

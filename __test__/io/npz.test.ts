@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DeepLiftError } from '../../src/errors.js'
 import { readNpz } from '../../src/io/npz-read.js'
 import { NpzWriter } from '../../src/io/npz-write.js'
+import { randomCodes, randomFloats } from '../support/models.js'
 import { missingPython, named, python } from '../support/python.js'
 
 const noReaders = missingPython('readers')
@@ -30,6 +31,9 @@ async function failure(work: Promise<unknown>): Promise<DeepLiftError> {
   expect(error).toBeInstanceOf(DeepLiftError)
   return error as DeepLiftError
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array) =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
 
 const CONTRIBUTIONS = Float32Array.from({ length: 5 * 4 * 10 }, (_, index) => Math.sin(index))
 const COMPLETENESS = Float64Array.of(1e-7, 2e-7, 3e-7, 4e-7, 5e-7)
@@ -101,6 +105,35 @@ describe('NpzWriter', () => {
     await writeScores()
     expect(await readFile(path)).toEqual(first)
     vi.useRealTimers()
+  })
+
+  it('arrays that wait in files are copied in pieces', async () => {
+    const [rows, perRow] = [5, 1 << 17]
+    const values = randomFloats(rows * perRow, 1)
+    const letters = randomCodes(rows * perRow, 2)
+    for (const compress of [false, true]) {
+      const writer = await NpzWriter.create(
+        path,
+        [
+          { key: 'a', dtype: 'float32', rowShape: [perRow] },
+          { key: 'b', dtype: 'float32', rowShape: [perRow] },
+          { key: 'c', dtype: 'uint8', rowShape: [perRow] },
+        ],
+        { compress },
+      )
+      await writer.append('b', values)
+      await writer.append('c', letters)
+      await writer.append('a', values)
+      await writer.finish()
+      const read = await readNpz(path)
+      expect(Object.keys(read)).toEqual(['a', 'b', 'c'])
+      for (const [key, expected] of [
+        ['a', values],
+        ['b', values],
+        ['c', letters],
+      ] as const)
+        expect(Buffer.compare(bytesOf(read[key]!.data as Float32Array), bytesOf(expected))).toBe(0)
+    }
   })
 
   it('an empty archive is one', async () => {

@@ -302,7 +302,8 @@ async function pack(chunk: Uint8Array, elementSize: number, level: number): Prom
 
 /** A copy with all first bytes of elements, then all second ones, and so on: neighbours resemble each other. */
 function shuffleBytes(bytes: Uint8Array, elementSize: number): Uint8Array {
-  if (elementSize === 1) return bytes.slice()
+  // A slice of a Buffer would be no copy.
+  if (elementSize === 1) return new Uint8Array(bytes)
   const shuffled = new Uint8Array(bytes.length)
   const elements = bytes.length / elementSize
   for (let byte = 0; byte < elementSize; byte++)

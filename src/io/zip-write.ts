@@ -77,7 +77,7 @@ export class ZipWriter {
 
 /** What is appended first can be replaced until the end. */
 class StoredMember implements RowsFile {
-  #head: Uint8Array | undefined
+  #head: { checksum: number; length: number } | undefined
   /** Of what follows the head. */
   #checksum = 0
   #length = 0
@@ -98,22 +98,22 @@ class StoredMember implements RowsFile {
       // Counted while the bytes are written.
       this.#checksum = crc32(bytes, this.#checksum)
       this.#length += bytes.byteLength
-    } else this.#head = bytes.slice()
+    } else this.#head = { checksum: crc32(bytes), length: bytes.byteLength }
     await written
   }
 
   async patch(bytes: Uint8Array): Promise<void> {
-    if (bytes.byteLength !== this.#head?.byteLength)
+    if (bytes.byteLength !== this.#head?.length)
       throw new DeepLiftError('INTERNAL', `${this.path}: a head of another size.`)
-    this.#head = bytes.slice()
+    this.#head.checksum = crc32(bytes)
     await this.file.patch(bytes, this.member.offset + localHeader(this.member).length)
   }
 
   async commit(): Promise<void> {
-    const head = this.#head ?? new Uint8Array(0)
-    this.member.size = head.byteLength + this.#length
+    const { checksum, length } = this.#head ?? { checksum: 0, length: 0 }
+    this.member.size = length + this.#length
     this.member.packed = this.member.size
-    this.member.checksum = joinChecksums(crc32(head), this.#checksum, this.#length)
+    this.member.checksum = joinChecksums(checksum, this.#checksum, this.#length)
     await this.end()
   }
 
