@@ -49,6 +49,13 @@ export const BYTES_PER_CALL = 2e6
 /** Arithmetic of one native call, so that progress and cancellation are felt within a fraction of a second. */
 export const FLOPS_PER_CALL = 5e9
 
+/** What one example costs. */
+export interface Cost {
+  /** Of its results. */
+  bytes: number
+  flops: number
+}
+
 interface JobSettings {
   /** Undefined where it is not known in advance. */
   examples: number | undefined
@@ -91,7 +98,8 @@ export async function createJob(
   const description = JSON.parse(plan.describe()) as PlanDescription
   const shape = { scored: description.scored, targets: options.targets.length, several, references }
   const batchSize =
-    settings.batchSize ?? defaultBatchSize(inputs, shape, choices, description, settings.threads)
+    settings.batchSize ??
+    defaultBatchSize(inputs, scoreCost({ shape, description }, choices), choices, settings.threads)
   return { plan, description, inputs, shape, precision, batchSize }
 }
 
@@ -182,22 +190,31 @@ export function notCode(code: number, position: number, where: string): DeepLift
   )
 }
 
+/** Results and arithmetic of one example. */
+export function scoreCost(
+  { shape, description }: Pick<Job, 'shape' | 'description'>,
+  { outputs, steps, precision }: ResolvedChoices,
+): Cost {
+  // A forward pass of the example, and a forward and a multiplier pass for each reference, or for each step to it.
+  const passes = 1 + shape.references * (steps ?? 1) * (1 + shape.targets)
+  return {
+    bytes: resultBytes(shape, outputs, precision === 'float64' ? 8 : 4),
+    flops: passes * description.flopsPerPass,
+  }
+}
+
 function defaultBatchSize(
   inputs: readonly JobInput[],
-  shape: ResultShape,
-  choices: ResolvedChoices,
-  description: PlanDescription,
+  cost: Cost,
+  { precision }: ResolvedChoices,
   threads: number,
 ): number {
-  const valueBytes = choices.precision === 'float64' ? 8 : 4
-  const out = resultBytes(shape, choices.outputs, valueBytes)
+  const valueBytes = precision === 'float64' ? 8 : 4
   const into = inputs.reduce((sum, { layout, encoding, reference: { native } }) => {
     const own = encoding === 'codes' ? layout.size / LETTERS : layout.size * valueBytes
     return sum + own + (native.kind === 'perExample' ? native.count * layout.size * valueBytes : 0)
   }, 0)
-  const byBytes = BYTES_PER_CALL / Math.max(out, into, 1)
-  // A forward pass of the example, and a forward and a multiplier pass for each reference, or for each step to it.
-  const passes = 1 + shape.references * (choices.steps ?? 1) * (1 + shape.targets)
-  const byWork = (threads * FLOPS_PER_CALL) / Math.max(passes * description.flopsPerPass, 1)
+  const byBytes = BYTES_PER_CALL / Math.max(cost.bytes, into, 1)
+  const byWork = (threads * FLOPS_PER_CALL) / Math.max(cost.flops, 1)
   return Math.max(1, Math.floor(Math.min(byBytes, Math.max(byWork, threads))))
 }

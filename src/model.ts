@@ -7,7 +7,7 @@ import { blame, callerOf } from './caller.js'
 import { collectScores } from './collect.js'
 import { DeepLiftError } from './errors.js'
 import { type Inputs, matchInputs, matchShapes } from './inputs.js'
-import { createJob, type GivenInput, type Job } from './job.js'
+import { type Cost, createJob, type GivenInput, type Job, scoreCost } from './job.js'
 import {
   collectMutagenesis,
   createMutagenesisJob,
@@ -15,6 +15,7 @@ import {
   type MutagenesisBatch,
   type MutagenesisOptions,
   type MutagenesisStreamOptions,
+  mutagenesisCost,
   resolveMutagenesis,
   streamMutagenesis,
 } from './mutagenesis.js'
@@ -52,12 +53,13 @@ import {
   type PredictOptions,
   type PredictorCache,
   type PredictStreamOptions,
+  predictionCost,
   type ResolvedPredict,
   resolvePredict,
   streamPredictions,
 } from './predict.js'
 import { ProgressMeter } from './progress.js'
-import type { StreamRecord } from './records.js'
+import { layoutsOf, type StreamRecord } from './records.js'
 import type { Scores } from './scores.js'
 import {
   checkRecordSource,
@@ -269,6 +271,27 @@ export class DeepLift {
     } catch (error) {
       throw blame(error, caller)
     }
+  }
+
+  /** What one example such as this record costs `stream`. @internal */
+  async scoreCost(record: StreamRecord, options: StreamOptions): Promise<Cost> {
+    const choices = resolveChoices(options, this.outputs)
+    const { createJob } = this.#recordJob([record], choices, resolveRun(options), false)
+    return scoreCost(await createJob(layoutsOf(record, this.inputs, choices.channelAxis)), choices)
+  }
+
+  /** What one example such as this record costs `predictStream`. @internal */
+  async predictionCost(record: StreamRecord, options: PredictStreamOptions): Promise<Cost> {
+    const choices = resolvePredict(options, this.outputs, 'predictStream')
+    const given = layoutsOf(record, this.inputs, choices.channelAxis)
+    return predictionCost(await this.#predictJob(choices, given))
+  }
+
+  /** What one example such as this record costs `mutagenesisStream`. @internal */
+  async mutagenesisCost(record: StreamRecord, options: MutagenesisStreamOptions): Promise<Cost> {
+    const choices = resolveMutagenesis(options, this.outputs, 'mutagenesisStream')
+    const given = layoutsOf(record, this.inputs, choices.channelAxis)
+    return mutagenesisCost(await createMutagenesisJob(this.#mutagenesisSettings(), choices, given))
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { blame } from './caller.js'
 import { DeepLiftError } from './errors.js'
-import { allocate, type Batching, BYTES_PER_CALL, FLOPS_PER_CALL, type GivenInput } from './job.js'
+import { allocate, type Batching, BYTES_PER_CALL, type Cost, FLOPS_PER_CALL, type GivenInput } from './job.js'
 import type {
   FloatArray,
   NativeBatch,
@@ -146,10 +146,23 @@ export async function createMutagenesisJob(
   const description = JSON.parse(mutator.describe()) as NativeMutatorDescription
   const valueBytes = precision === 'float64' ? 8 : 4
   const bytes = bytesInto(inputs, valueBytes) + valueBytes * targets.length * sizeOf(description.shape)
-  const flops = description.flopsPerPass + description.changes * description.flopsPerChange
-  const size = Math.min(BYTES_PER_CALL / bytes, (threads * FLOPS_PER_CALL) / Math.max(flops, 1))
+  const size = Math.min(
+    BYTES_PER_CALL / bytes,
+    (threads * FLOPS_PER_CALL) / Math.max(flopsOf(description), 1),
+  )
   const batchSize = choices.batchSize ?? Math.max(1, Math.floor(size))
   return { mutator, description, targets: targets.length, several, inputs, precision, batchSize }
+}
+
+/** Of one example. */
+function flopsOf({ flopsPerPass, changes, flopsPerChange }: NativeMutatorDescription): number {
+  return flopsPerPass + changes * flopsPerChange
+}
+
+/** What one example gives and takes. */
+export function mutagenesisCost({ description, targets, precision }: MutagenesisJob): Cost {
+  const valueBytes = precision === 'float64' ? 8 : 4
+  return { bytes: valueBytes * targets * sizeOf(description.shape), flops: flopsOf(description) }
 }
 
 function changedInput(given: readonly GivenInput[], asked: string | undefined): string {

@@ -6,6 +6,7 @@ import {
   allocate,
   type Batching,
   BYTES_PER_CALL,
+  type Cost,
   FLOPS_PER_CALL,
   type GivenInput,
   type JobInput,
@@ -154,6 +155,8 @@ export function bytesInto(inputs: readonly JobInput[], valueBytes: number): numb
 export interface PredictJob extends Batching {
   predictor: NativePredictor
   outputs: NativePredictorDescription['outputs']
+  /** Of one example. */
+  flopsPerPass: number
 }
 
 export async function createPredictJob(
@@ -178,13 +181,23 @@ export async function createPredictJob(
     const byBytes = BYTES_PER_CALL / Math.max(out, into, 1)
     const byWork = (threads * FLOPS_PER_CALL) / Math.max(description.flopsPerPass, 1)
     const size = batchSize ?? Math.max(1, Math.floor(Math.min(byBytes, Math.max(byWork, threads))))
-    return { predictor, outputs: description.outputs, inputs, precision, batchSize: size }
+    const { outputs: found, flopsPerPass } = description
+    return { predictor, outputs: found, flopsPerPass, inputs, precision, batchSize: size }
   } catch (error) {
     // A name that is no output is looked for inside the model, so native code is the first to miss it.
     const missed = outputs.find((name) => !known.includes(name))
     if (error instanceof DeepLiftError && error.code === 'INVALID_OPTION' && missed !== undefined)
       error.message += didYouMean(missed, known).replace(/^./, '. ')
     throw error
+  }
+}
+
+/** What one example gives and takes. */
+export function predictionCost({ outputs, flopsPerPass, precision }: PredictJob): Cost {
+  const valueBytes = precision === 'float64' ? 8 : 4
+  return {
+    bytes: outputs.reduce((sum, { shape }) => sum + valueBytes * sizeOf(shape), 0),
+    flops: flopsPerPass,
   }
 }
 

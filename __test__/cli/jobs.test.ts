@@ -8,6 +8,7 @@ import { blocksOf, shareOf } from '../../src/cli/jobs/share.js'
 import { type Finished, type RunOptions, runCli } from '../support/cli.js'
 import { expectError } from '../support/errors.js'
 import { fastaOf, twoBitOf } from '../support/genome.js'
+import { blocksIn, resultsIn, whenDone as whenBlocks } from '../support/jobs.js'
 import { DEMO_MODEL, randomCodes } from '../support/models.js'
 
 const SIZE = 60_000
@@ -49,11 +50,7 @@ function expectOk({ code, stderr }: Finished): void {
   expect(code, stderr).toBe(0)
 }
 
-async function results(out: string): Promise<Map<string, Buffer>> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(`${out}.`) && !name.endsWith('.job'))
-  const files = names.map(async (name) => [name.slice(out.length), await readFile(at(name))] as const)
-  return new Map(await Promise.all(files))
-}
+const results = (out: string) => resultsIn(folder, out)
 
 /** The files of `out` have the bytes of the uninterrupted run; only the parameters name the files themselves. */
 async function expectSame(out: string): Promise<void> {
@@ -63,16 +60,8 @@ async function expectSame(out: string): Promise<void> {
     if (name !== '.params.json') expect(bytes.equals(expected.get(name)!), `${out}${name}`).toBe(true)
 }
 
-const blocks = async (out: string) =>
-  (await readdir(at(`${out}.job/blocks`)).catch(() => [])).filter((name) => name.endsWith('.npz'))
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
-/** Resolves once there are so many blocks, or the results. */
-const whenDone = (out: string, count: number) =>
-  until(async () => (await blocks(out)).length >= count || (await results(out)).has('.npz'))
+const blocks = (out: string) => blocksIn(folder, out)
+const whenDone = (out: string, count: number) => whenBlocks(folder, out, count)
 
 describe('a run that is ended', () => {
   test('by SIGKILL at any moment goes on to the same bytes', async () => {
@@ -98,12 +87,12 @@ describe('a run that is ended', () => {
     expect(performance.now() - asked).toBeLessThan(5000)
     expect(code).toBe(143)
     expect(stderr).toMatch(
-      /Interrupted\. \d+ of 62 regions are scored and kept in .*ended\.job: the same command/,
+      /Interrupted\. \d+ of 62 regions are done and kept in .*ended\.job: the same command/,
     )
     const kept = (await blocks('ended')).length
     expect(kept).toBeGreaterThanOrEqual(2)
     const status = JSON.parse((await runCli(['status', at('ended.job'), '--verify', '--json'])).stdout)
-    expect(status).toMatchObject({ done: kept * BLOCK, regions: REGIONS, damaged: [], complete: false })
+    expect(status).toMatchObject({ done: kept * BLOCK, examples: REGIONS, damaged: [], complete: false })
     const { stdout } = await score('ended', ['--json'])
     expect(JSON.parse(stdout)).toMatchObject({ examples: REGIONS, computed: REGIONS - kept * BLOCK })
     await expectSame('ended')
@@ -269,7 +258,7 @@ describe('a job of other parameters', () => {
     )
     const { code, stderr } = await runCli(['shard', at('changed.job')])
     expect(code, stderr).toBe(3)
-    expect(stderr).toMatch(/m\.onnx has changed/)
+    expect(stderr).toMatch(/changed since the job was planned: another model/)
   })
 })
 
@@ -279,7 +268,7 @@ describe('a full disk', () => {
     const limited = await score('limited', [], { fileLimit: 200 })
     expect(limited.code, limited.stderr).toBe(3)
     expect(limited.stderr).toMatch(/cannot be written: files may not become that large here \(EFBIG\)/)
-    expect(limited.stderr).toMatch(/All 62 regions are scored and kept in .*limited\.job/)
+    expect(limited.stderr).toMatch(/All results are there \(62 of 62 regions\) and kept in .*limited\.job/)
     expect([...(await results('limited')).keys()]).toEqual([])
     const { stdout, stderr } = await score('limited', ['--json'])
     expect(JSON.parse(stdout).computed, stderr).toBe(0)
@@ -293,7 +282,7 @@ describe('a full disk', () => {
       const where = (more: string[]) => ['score', ...args('x'), '--out', join(full, 'x.npz'), ...more]
       const { code, stderr } = await runCli(where([]))
       expect(code, stderr).toBe(3)
-      expect(stderr).toMatch(/the disk is full \(ENOSPC\).*\d+ of 62 regions are scored and kept/)
+      expect(stderr).toMatch(/the disk is full \(ENOSPC\).*\d+ of 62 regions are done and kept/)
       execFileSync('mount', ['-o', 'remount,size=50m', full])
       const again = await runCli(where(['--json']))
       const { computed } = JSON.parse(again.stdout) as { computed: number }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -110,7 +111,8 @@ describe('regions', () => {
       examples: 5,
       withUnknownBases: 1,
       regions: { rows: 7, kept: 5, dropped: { edge: 2, outside: 0 } },
-      files: [at('a.npz'), at('a.params.json'), at('a.regions.bed')],
+      files: [at('a.npz'), at('a.regions.bed')],
+      parameters: at('a.params.json'),
     })
     expect(stderr).toMatch(/2 of 7 regions are left out: line 3 \(chr1:5-30\): .*edge.*; line 6 \(chr2/)
     expect((await readdir(folder)).filter((name) => /\.job|tmp/.test(name))).toEqual([])
@@ -129,6 +131,15 @@ describe('regions', () => {
       await succeed([...args, '--out', at(`b${index}.npz`)])
       expect(first.equals(await readFile(at(`b${index}.npz`))), args.join(' ')).toBe(true)
     }
+  })
+
+  test.skipIf(process.platform === 'win32')('may come from a pipe', async () => {
+    await succeed([...REGIONS(), '--out', at('p1.npz')])
+    execFileSync('mkfifo', [at('pipe.bed')])
+    const written = readFile(at('p.bed')).then((rows) => writeFile(at('pipe.bed'), rows))
+    await succeed(['--bed', at('pipe.bed'), '--genome', at('g.fa'), '--block', '2', '--out', at('p2.npz')])
+    await written
+    expect((await readFile(at('p1.npz'))).equals(await readFile(at('p2.npz')))).toBe(true)
   })
 
   test('may be padded over edges, and lower case may count as unknown', async () => {

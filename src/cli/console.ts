@@ -4,6 +4,8 @@ export interface Reporter {
   /** A result: text for people, or with `--json` the data. */
   result(text: () => string, data: unknown): void
   warn(message: string): void
+  /** What is neither a result nor a warning. */
+  note(message: string): void
 }
 
 export function createReporter(json: boolean): Reporter {
@@ -13,6 +15,9 @@ export function createReporter(json: boolean): Reporter {
     },
     warn: (message) => {
       process.stderr.write(`warning: ${message}\n`)
+    },
+    note: (message) => {
+      process.stderr.write(`${message}\n`)
     },
   }
 }

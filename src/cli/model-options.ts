@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { DeepLift, type LoadOptions } from '../model.js'
+import type { PlanChoices } from '../options/score-options.js'
 import { parseCount } from './arguments.js'
 
 export interface ModelArguments {
@@ -22,6 +23,10 @@ export async function loadModel(path: string, { threads, memory }: ModelArgument
   if (threads !== undefined) options.threads = parseCount(threads, '--threads', 1)
   if (memory !== undefined) options.memory = memory
   return await DeepLift.load(path, options)
+}
+
+export function channelAxisOf({ channelAxis }: ModelArguments): Pick<PlanChoices, 'channelAxis'> {
+  return channelAxis === undefined ? {} : { channelAxis: parseCount(channelAxis, '--channel-axis', 1) }
 }
 
 /** Collects the values of an option that may be given several times. */

@@ -6,7 +6,7 @@ import type { Genome } from '../genomics/genome.js'
 import type { DeepLift } from '../model.js'
 import { usageOf } from './arguments.js'
 import { onlyOf } from './effect-columns.js'
-import { noRegions, type Window, windowsOf } from './jobs/region-list.js'
+import { noRegions, type Window, windowsOf } from './windows.js'
 
 export class Quantiles {
   readonly #sorted: Float64Array
@@ -39,7 +39,7 @@ export async function peakQuantiles(
   let rows = 0
   const dropped: string[] = []
   async function* groups() {
-    for await (const { region, why } of windowsOf(path, genome, window)) {
+    for await (const { region, why } of windowsOf({ path, source: path }, genome, window)) {
       rows++
       if (typeof region === 'object') {
         const sequence = await genome.codes(region.chrom, region.start, region.end)

@@ -13,7 +13,7 @@ export type ProgressMode = (typeof PROGRESS)[number]
 const INTERVAL = { terminal: 100, log: 10_000, json: 1000 }
 
 /** Residuals go with scores only. */
-type Shown = RunProgress & Partial<Pick<Progress, 'worstCompleteness'>>
+export type ShownProgress = RunProgress & Partial<Pick<Progress, 'worstCompleteness'>>
 
 export interface ProgressArguments {
   progress?: string
@@ -34,7 +34,7 @@ export class ProgressLine {
   readonly #mode: ProgressMode
   readonly #terminal = process.stderr.isTTY === true
   #shown = performance.now()
-  #last: Shown | undefined
+  #last: ShownProgress | undefined
   #visible = false
 
   constructor(
@@ -44,7 +44,7 @@ export class ProgressLine {
     this.#mode = quiet ? 'none' : (progress as ProgressMode)
   }
 
-  update(progress: Shown): void {
+  update(progress: ShownProgress): void {
     if (this.#mode === 'none') return
     this.#last = progress
     const now = performance.now()
@@ -54,7 +54,7 @@ export class ProgressLine {
     this.#show(progress)
   }
 
-  #show(progress: Shown): void {
+  #show(progress: ShownProgress): void {
     this.#last = undefined
     const total = this.total ?? progress.total
     if (this.#mode === 'json') {
@@ -77,7 +77,7 @@ export class ProgressLine {
   }
 }
 
-export function describeProgress(progress: Shown, total: number | undefined, unit: string): string {
+export function describeProgress(progress: ShownProgress, total: number | undefined, unit: string): string {
   const { done, perSecond, worstCompleteness } = progress
   const parts = [total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`]
   if (total !== undefined && total > 0) parts.push(`${Math.floor((100 * done) / total)}%`)

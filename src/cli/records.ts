@@ -1,23 +1,27 @@
-/** The examples of a job: records of a FASTA file, regions of a genome or rows of .npy files, with their references. */
+/** The records of examples: sequences of a FASTA file, regions of a genome or rows of .npy files, with their references. */
 
 import { DeepLiftError } from '../errors.js'
-import { readFasta } from '../genomics/fasta.js'
+import { readFasta, type SequenceRecord } from '../genomics/fasta.js'
 import type { Genome } from '../genomics/genome.js'
 import type { LetterOptions } from '../genomics/letters.js'
 import type { Region } from '../genomics/region.js'
-import { readBytes } from '../io/byte-source.js'
+import { isFile } from '../io/files.js'
 import { NpyFile } from '../io/npy-read.js'
 import { fixedShape, LETTERS, layoutOf } from '../options/layout.js'
 import type { InputInfo } from '../options/tensor-info.js'
 import type { InputReferences } from '../references.js'
 import type { ReferenceArgument } from './arguments.js'
+import type { Range } from './jobs/job.js'
 import { checkRowCount, fileReferences, inputRows, type NpyRows, rowsAt } from './npy-rows.js'
 import type { ScoredRecord } from './sinks/sink.js'
 
 export interface Examples {
-  records: AsyncIterable<ScoredRecord>
-  /** Number of examples: at once for .npy, after a look through the file for FASTA, never for stdin. */
-  total: Promise<number | undefined>
+  /** @param compared Whether records bring their references. */
+  records(range: Range, compared: boolean): AsyncIterable<ScoredRecord>
+  /** Rows of .npy files; undefined without any. */
+  rows: number | undefined
+  /** Refuses files that have other than `examples` rows. */
+  checkRows(examples: number): void
   references: Record<string, InputReferences>
   close(): Promise<void>
 }
@@ -32,7 +36,7 @@ export interface FastaSource {
 export interface RegionSource {
   input: string
   genome: Genome
-  regions: AsyncIterable<Region>
+  regions(): AsyncIterable<Region>
   /** Rows of the BED file, dropped ones included: .npy files have as many. */
   rows: number
 }
@@ -81,8 +85,10 @@ export async function openExamples(settings: ExampleSettings): Promise<Examples>
         referenceRows.push(given)
       }
     }
-    const found = findRecords(settings, rows, referenceRows, examples)
-    return { ...found, references, close }
+    const records = (range: Range, compared: boolean) =>
+      findRecords(settings, rows, compared ? referenceRows : [], range)
+    const checkRows = checkRowCount.bind(undefined, [...rows, ...referenceRows])
+    return { records, rows: rows[0]?.count, checkRows, references, close }
   } catch (error) {
     await close()
     throw error
@@ -110,25 +116,22 @@ function findRecords(
   settings: ExampleSettings,
   rows: readonly NpyRows[],
   references: readonly NpyRows[],
-  examples: number | undefined,
-): Pick<Examples, 'records' | 'total'> {
+  range: Range,
+): AsyncIterable<ScoredRecord> {
   const { fasta, regions, signal } = settings
-  if (regions) return { records: regionRecords(regions, rows, references), total: Promise.resolve(undefined) }
-  if (fasta)
-    return { records: fastaRecords(fasta, settings, rows, references), total: countRecords(fasta.path) }
-  return {
-    records: tensorRecords(rows, references, examples!, signal),
-    total: Promise.resolve(examples),
-  }
+  if (regions) return regionRecords(regions, rows, references, range)
+  if (fasta) return fastaRecords(fasta, settings, rows, references, range)
+  return tensorRecords(rows, references, range, signal)
 }
 
 async function* tensorRecords(
   rows: readonly NpyRows[],
   references: readonly NpyRows[],
-  examples: number,
+  { first, end }: Range,
   signal: AbortSignal,
 ): AsyncGenerator<ScoredRecord> {
-  for (let example = 0; example < examples && !signal.aborted; example++)
+  const last = Math.min(end, rows[0]!.count)
+  for (let example = first; example < last && !signal.aborted; example++)
     yield { inputs: await rowsAt(rows, example), references: await rowsAt(references, example) }
 }
 
@@ -136,10 +139,14 @@ async function* regionRecords(
   { input, genome, regions }: RegionSource,
   rows: readonly NpyRows[],
   references: readonly NpyRows[],
+  { first, end }: Range,
 ): AsyncGenerator<ScoredRecord> {
-  for await (const region of regions) {
-    const { chrom, start, end, name, row } = region
-    const data = await genome.codes(chrom, start, end)
+  let example = 0
+  for await (const region of regions()) {
+    if (example >= end) return
+    if (example++ < first) continue
+    const { chrom, start, end: edge, name, row } = region
+    const data = await genome.codes(chrom, start, edge)
     yield {
       name,
       region,
@@ -154,26 +161,52 @@ async function* fastaRecords(
   { inputs, letters, signal }: ExampleSettings,
   rows: readonly NpyRows[],
   references: readonly NpyRows[],
+  { first, end }: Range,
 ): AsyncGenerator<ScoredRecord> {
-  const info = inputs.find(({ name }) => name === input)!
-  const length = fixedLength(info)
-  const source = path === '-' ? process.stdin : path
-  const fasta = {
-    ...letters,
-    ...(length !== undefined && { length }),
-    signal,
-    ...(path === '-' && { name: 'stdin' }),
-  }
   let example = 0
-  for await (const { name, codes } of readFasta(source, fasta)) {
-    yield {
-      name,
-      inputs: { ...(await rowsAt(rows, example)), [input]: { data: codes, shape: [codes.length] } },
-      references: await rowsAt(references, example),
-    }
+  for await (const { name, codes } of sequencesOf({ input, path }, inputs, letters, signal)) {
+    if (example >= end) return
+    if (example >= first)
+      yield {
+        name,
+        inputs: { ...(await rowsAt(rows, example)), [input]: { data: codes, shape: [codes.length] } },
+        references: await rowsAt(references, example),
+      }
     example++
   }
   checkRowCount([...rows, ...references], example)
+}
+
+function sequencesOf(
+  { input, path }: FastaSource,
+  inputs: readonly InputInfo[],
+  letters: LetterOptions,
+  signal: AbortSignal,
+): AsyncGenerator<SequenceRecord> {
+  const length = fixedLength(inputs.find(({ name }) => name === input)!)
+  const piped = path === '-'
+  return readFasta(piped ? process.stdin : path, {
+    ...letters,
+    ...(length !== undefined && { length }),
+    signal,
+    ...(piped && { name: 'stdin' }),
+  })
+}
+
+/**
+ * One look through the sequences of a file, so that a wrong one is found before anything is computed.
+ *
+ * @returns their number; undefined for a pipe, which can be read only once
+ */
+export async function countSequences(
+  fasta: FastaSource,
+  { inputs, letters, signal }: ExampleSettings,
+): Promise<number | undefined> {
+  if (fasta.path === '-' || !(await isFile(fasta.path))) return undefined
+  let count = 0
+  const sequences = sequencesOf(fasta, inputs, letters, signal)
+  while (!(await sequences.next()).done) count++
+  return count
 }
 
 /** The length in bases that the file of the model fixes, so that a wrong record is found at its line. */
@@ -181,24 +214,4 @@ export function fixedLength(input: InputInfo): number | undefined {
   const shape = fixedShape(input)
   const layout = shape && layoutOf(input.name, shape)
   return layout?.channelAxis === undefined ? undefined : layout.size / LETTERS
-}
-
-/** Headers in a file, for the progress; undefined if it cannot be read twice. */
-async function countRecords(path: string): Promise<number | undefined> {
-  if (path === '-') return undefined
-  const [LF, HEADER] = [10, 62]
-  let count = 0
-  let lineStart = true
-  try {
-    for await (const bytes of readBytes(path)) {
-      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      if (lineStart && chunk[0] === HEADER) count++
-      for (let at = chunk.indexOf('\n>'); at >= 0; at = chunk.indexOf('\n>', at + 1)) count++
-      lineStart = chunk[chunk.length - 1] === LF
-    }
-    return count
-  } catch {
-    // Whoever reads the records meets the same problem and can say where it is.
-    return undefined
-  }
 }

@@ -7,6 +7,11 @@ export function prefixOf(out: string): string {
   return out.replace(EXTENSION, '')
 }
 
+/** The parameters that a result was made with. */
+export function parametersPathOf(out: string): string {
+  return `${prefixOf(out)}.params.json`
+}
+
 /** The folder of the job that makes a result, while it is made. */
 export function jobFolderOf(out: string): string {
   return `${prefixOf(out)}.job`

@@ -38,7 +38,6 @@ export interface ScoreArguments
   float16?: boolean
   batch?: string
   firstExample?: string
-  block?: string
   params?: string
 }
 
@@ -107,7 +106,6 @@ export function addScoreOptions(command: Command): Command {
     .option('--float16', 'store scores in half precision, three decimal digits, in half the space')
     .option('--batch <n>', 'examples per native call; has no effect on any number')
     .option('--first-example <n>', 'number of the first example, where this job is a part of a larger one')
-    .option('--block <n>', 'regions that are computed and kept together (default: from their size)')
   addExplanationOptions(command).option(
     '--multiply-by <what>',
     `difference, or input with --rule ${TIMES_INPUT.join(', ')} (default: difference)`,

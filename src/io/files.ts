@@ -3,7 +3,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DeepLiftError } from '../errors.js'
 
@@ -35,6 +35,14 @@ export interface RowsFile {
 
 /** Of a temporary file that are read at once. */
 const PIECE_BYTES = 1 << 20
+
+/** Whether a path leads to a file, which unlike a pipe can be read again; what is missing is left to whoever opens it. */
+export async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isFile(),
+    () => true,
+  )
+}
 
 /**
  * A file that is written under a temporary name in its own folder and gets its real name on `commit`: nobody

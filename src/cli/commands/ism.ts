@@ -5,16 +5,19 @@ import type { DeepLift } from '../../model.js'
 import type { MutagenesisOptions } from '../../mutagenesis.js'
 import { PRECISIONS, type Precision } from '../../native.js'
 import { parseCount, usageOf } from '../arguments.js'
+import { type ExampleJob, exampleJob, type OutputArguments, outOf, runExamples } from '../example-job.js'
+import { exampleFiles } from '../example-sources.js'
 import { addPeelOption, addTargetOptions, type TargetArguments, targetChoices } from '../explanation.js'
-import { addLongRun } from '../long-run.js'
-import { addModelOptions, loadModel } from '../model-options.js'
+import { addJob } from '../long-run.js'
+import { addModelOptions, channelAxisOf, loadModel } from '../model-options.js'
 import type { Parameters } from '../parameters.js'
+import { provenanceText } from '../provenance.js'
 import { addExampleOptions } from '../score-arguments.js'
 import { chooseMutagenesisFormat, createMutagenesisSink, MUTAGENESIS_FORMATS } from '../sinks/mutagenesis.js'
-import { type OutputArguments, outOf, runStreamCommand } from '../stream-command.js'
-import { channelAxisOf } from '../streamed.js'
+import { openSource } from '../source.js'
+import { rateText } from '../summary.js'
 
-interface Arguments extends OutputArguments, TargetArguments {
+export interface IsmArguments extends OutputArguments, TargetArguments {
   format?: string
   window?: string
   mutate?: string
@@ -23,11 +26,7 @@ interface Arguments extends OutputArguments, TargetArguments {
   batch?: string
 }
 
-export function addIsmCommand(program: Command): void {
-  const command = program
-    .command('ism')
-    .description('change every position to every letter, and write how the target changes')
-    .argument('[model]', 'ONNX file')
+export function addIsmOptions(command: Command): Command {
   addExampleOptions(command)
     .option('--uracil', 'read U as T')
     .option('--window <start:end>', 'positions that are changed, from 0, without the last (default: all)')
@@ -41,33 +40,50 @@ export function addIsmCommand(program: Command): void {
     .option('--precision <type>', PRECISIONS.join(', '), 'float32')
     .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
     .option('--batch <n>', 'examples per native call; has no effect on any number')
-  addModelOptions(command)
-  addLongRun(command, mutate)
+  return addModelOptions(command)
 }
 
-async function mutate(
+export function addIsmCommand(program: Command): void {
+  const command = program
+    .command('ism')
+    .description('change every position to every letter, and write how the target changes')
+    .argument('[model]', 'ONNX file')
+  addIsmOptions(command)
+  addJob(command, async (path, options: IsmArguments, parameters, signal) => {
+    const job = await openIsmJob(path, options, parameters, signal)
+    await runExamples(job, options, signal, rateText)
+  })
+}
+
+/** The caller closes the job. */
+export async function openIsmJob(
   path: string,
-  options: Arguments,
+  options: IsmArguments,
   parameters: Parameters,
   signal: AbortSignal,
-): Promise<void> {
-  const out = outOf('ism', options, 'effects')
-  const format = chooseMutagenesisFormat({ ...options, out })
+): Promise<ExampleJob> {
+  const format = chooseMutagenesisFormat({ ...options, out: outOf('ism', options, 'effects') })
   const model = await loadModel(path, options)
   const choices = choicesOf(options, model)
   const { batchSize: _, ...mutated } = choices
   const { compress = false } = options
   const input = options.mutate ?? sequenceInput(options, model)
-  await runStreamCommand({
-    ...{ name: 'ism', path, model, options, parameters, signal },
-    facts: { mutated },
+  const files = exampleFiles('ism', options, model.inputs)
+  const source = await openSource({ command: 'ism', model, options, files, references: new Map(), signal })
+  return exampleJob({
+    ...{ command: 'ism', path, model, parameters, source },
     settings: choices,
-    batches: (records, onProgress) => model.mutagenesisStream(records, { ...choices, signal, onProgress }),
-    createSink: (to, provenance) => createMutagenesisSink(format, { out: to, provenance, compress, input }),
+    cost: (record) => model.mutagenesisCost(record, choices),
+    batches: (records, _first, onProgress) =>
+      model.mutagenesisStream(records, { ...choices, signal, onProgress }),
+    createSink: async (out) => {
+      const provenance = await provenanceText(path, { mutated, policies: source.policies })
+      return createMutagenesisSink(format, { out, provenance, compress, input })
+    },
   })
 }
 
-function choicesOf(options: Arguments, model: DeepLift): MutagenesisOptions {
+function choicesOf(options: IsmArguments, model: DeepLift): MutagenesisOptions {
   return {
     ...targetChoices(options, model.outputs),
     ...channelAxisOf(options),
@@ -86,7 +102,7 @@ function parseWindow(text: string): [number, number] {
 }
 
 /** The input that letters are read for, or else the only one. */
-function sequenceInput({ fasta, bed }: Arguments, { inputs }: DeepLift): string {
+function sequenceInput({ fasta, bed }: IsmArguments, { inputs }: DeepLift): string {
   const text = fasta ?? bed ?? ''
   return (inputs.find(({ name }) => text.startsWith(`${name}=`)) ?? inputs[0]!).name
 }

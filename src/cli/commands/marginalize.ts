@@ -19,9 +19,8 @@ import {
 } from '../comparison.js'
 import { createReporter, type Reporter } from '../console.js'
 import { contribute, contributionSink, type ScoredSequence } from '../contributions.js'
-import { windowLength } from '../jobs/sizes.js'
 import { addLongRun } from '../long-run.js'
-import { collect, loadModel } from '../model-options.js'
+import { channelAxisOf, collect, loadModel } from '../model-options.js'
 import { MotifEffects } from '../motif-effects.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
 import { addParametersOption, type Parameters, writeJson } from '../parameters.js'
@@ -29,7 +28,7 @@ import { type ProgressArguments, ProgressLine } from '../progress-line.js'
 import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import type { Sink } from '../sinks/sink.js'
-import { channelAxisOf } from '../streamed.js'
+import { windowLength } from '../windows.js'
 
 interface Arguments extends ComparisonArguments, BackgroundArguments, ProgressArguments {
   motif?: string[]

@@ -6,6 +6,7 @@ import { createReporter } from '../console.js'
 import { interruption } from '../interruption.js'
 import { readManifest } from '../jobs/manifest.js'
 import { mergeJob } from '../jobs/merge.js'
+import { openPlanned } from '../jobs/openers.js'
 
 export function addMergeCommand(program: Command): void {
   program
@@ -17,24 +18,21 @@ export function addMergeCommand(program: Command): void {
     .action(async (argument: string, { keepJob, json }: { keepJob?: boolean; json?: boolean }) => {
       const folder = resolve(argument)
       const manifest = await readManifest(folder)
-      // Paths among the parameters are as they were given there.
-      process.chdir(manifest.folder)
       const interrupt = interruption()
       const { signal } = interrupt
-      const merged = await mergeJob(folder, manifest, { keep: keepJob === true, signal }).finally(() =>
-        interrupt.end(),
-      )
-      const { paths, worstCompleteness, unknown } = merged
-      createReporter(json === true).result(
-        () =>
-          `${manifest.regions.kept} regions, worst completeness ${worstCompleteness.toExponential(1)}: ${paths.join(', ')}`,
-        {
-          examples: manifest.regions.kept,
-          worstCompleteness,
-          withUnknownBases: unknown,
-          regions: manifest.regions,
+      try {
+        const job = await openPlanned(folder, manifest, {}, signal)
+        const { paths, facts } = await mergeJob(folder, manifest, job, {
+          keep: keepJob === true,
+          signal,
+        }).finally(() => job.close())
+        const all = manifest.passes.map(({ examples, unit }) => `${examples} ${unit}`)
+        createReporter(json === true).result(() => `${all.join(', ')}: ${paths.join(', ')}`, {
+          ...facts,
           files: paths,
-        },
-      )
+        })
+      } finally {
+        interrupt.end()
+      }
     })
 }

@@ -4,15 +4,18 @@ import type { Command } from 'commander'
 import { PRECISIONS, type Precision } from '../../native.js'
 import type { PredictStreamOptions } from '../../predict.js'
 import { parseCount } from '../arguments.js'
-import { addLongRun } from '../long-run.js'
-import { addModelOptions, collect, loadModel } from '../model-options.js'
+import { type ExampleJob, exampleJob, type OutputArguments, outOf, runExamples } from '../example-job.js'
+import { exampleFiles } from '../example-sources.js'
+import { addJob } from '../long-run.js'
+import { addModelOptions, channelAxisOf, collect, loadModel } from '../model-options.js'
 import type { Parameters } from '../parameters.js'
+import { provenanceText } from '../provenance.js'
 import { addExampleOptions } from '../score-arguments.js'
 import { choosePredictionFormat, createPredictionSink, PREDICTION_FORMATS } from '../sinks/predictions.js'
-import { type OutputArguments, outOf, runStreamCommand } from '../stream-command.js'
-import { channelAxisOf } from '../streamed.js'
+import { openSource } from '../source.js'
+import { rateText } from '../summary.js'
 
-interface Arguments extends OutputArguments {
+export interface PredictArguments extends OutputArguments {
   format?: string
   output?: string[]
   precision: string
@@ -20,11 +23,7 @@ interface Arguments extends OutputArguments {
   batch?: string
 }
 
-export function addPredictCommand(program: Command): void {
-  const command = program
-    .command('predict')
-    .description('compute the outputs of a model, without scores, and write them to a file')
-    .argument('[model]', 'ONNX file')
+export function addPredictOptions(command: Command): Command {
   addExampleOptions(command)
     .option('--uracil', 'read U as T')
     .option(
@@ -37,18 +36,29 @@ export function addPredictCommand(program: Command): void {
     .option('--precision <type>', PRECISIONS.join(', '), 'float32')
     .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
     .option('--batch <n>', 'examples per native call; has no effect on any number')
-  addModelOptions(command)
-  addLongRun(command, predict)
+  return addModelOptions(command)
 }
 
-async function predict(
+export function addPredictCommand(program: Command): void {
+  const command = program
+    .command('predict')
+    .description('compute the outputs of a model, without scores, and write them to a file')
+    .argument('[model]', 'ONNX file')
+  addPredictOptions(command)
+  addJob(command, async (path, options: PredictArguments, parameters, signal) => {
+    const job = await openPredictJob(path, options, parameters, signal)
+    await runExamples(job, options, signal, rateText)
+  })
+}
+
+/** The caller closes the job. */
+export async function openPredictJob(
   path: string,
-  options: Arguments,
+  options: PredictArguments,
   parameters: Parameters,
   signal: AbortSignal,
-): Promise<void> {
-  const out = outOf('predict', options, 'outputs')
-  const format = choosePredictionFormat({ ...options, out })
+): Promise<ExampleJob> {
+  const format = choosePredictionFormat({ ...options, out: outOf('predict', options, 'outputs') })
   const model = await loadModel(path, options)
   const choices: PredictStreamOptions = {
     ...channelAxisOf(options),
@@ -58,11 +68,24 @@ async function predict(
   }
   const { batchSize: _, ...predicted } = choices
   const { compress = false } = options
-  await runStreamCommand({
-    ...{ name: 'predict', path, model, options, parameters, signal },
-    facts: { predicted },
+  const files = exampleFiles('predict', options, model.inputs)
+  const source = await openSource({
+    command: 'predict',
+    model,
+    options,
+    files,
+    references: new Map(),
+    signal,
+  })
+  return exampleJob({
+    ...{ command: 'predict', path, model, parameters, source },
     settings: choices,
-    batches: (records, onProgress) => model.predictStream(records, { ...choices, signal, onProgress }),
-    createSink: (to, provenance) => createPredictionSink(format, { out: to, provenance, compress }),
+    cost: (record) => model.predictionCost(record, choices),
+    batches: (records, _first, onProgress) =>
+      model.predictStream(records, { ...choices, signal, onProgress }),
+    createSink: async (out) => {
+      const provenance = await provenanceText(path, { predicted, policies: source.policies })
+      return createPredictionSink(format, { out, provenance, compress })
+    },
   })
 }

@@ -4,13 +4,14 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { createReporter } from '../console.js'
 import { interruption } from '../interruption.js'
+import { computeShare } from '../jobs/compute.js'
 import { readManifest } from '../jobs/manifest.js'
+import { openPlanned } from '../jobs/openers.js'
+import { JobOutput } from '../jobs/output.js'
 import { blocksOf, shareOf } from '../jobs/share.js'
-import { checkUnchanged, computeShare, openJob } from '../jobs/work.js'
 import type { ModelArguments } from '../model-options.js'
 import { type ProgressArguments, progressOption } from '../progress-line.js'
-import type { ScoreArguments } from '../score-arguments.js'
-import { rateLine } from '../summary.js'
+import { rateText } from '../summary.js'
 
 interface Arguments extends ModelArguments, ProgressArguments {
   index?: string
@@ -47,33 +48,28 @@ async function shard(argument: string, { index, count, ...options }: Arguments):
     process.env,
   )
   const blocks = blocksOf(share, manifest.blocks)
-  // Paths among the parameters are as they were given there.
-  process.chdir(manifest.folder)
-  const { parameters } = manifest
-  const job = await openJob(String(parameters.model), {
-    ...parameters,
-    ...options,
-  } as unknown as ScoreArguments)
   const interrupt = interruption()
+  const { signal } = interrupt
   try {
-    await checkUnchanged(manifest, job)
+    const job = await openPlanned(folder, manifest, options, signal)
+    const output = new JobOutput(job, reporter, options)
     const started = performance.now()
-    const output = { reporter, progress: options, signal: interrupt.signal }
-    const { computed, kept, worstCompleteness, warnings } = await computeShare(
-      folder,
-      manifest,
-      job,
-      blocks,
-      output,
-    )
+    const work = { folder, manifest, job, signal, output }
+    const kept = await computeShare(work, blocks).finally(() => job.close())
     const seconds = (performance.now() - started) / 1000
-    const rate = rateLine({ examples: computed, seconds, worstCompleteness }, 'regions', job.scoring)
+    const { computed, worstCompleteness, warnings } = output
+    const rate = rateText(
+      { examples: computed, seconds },
+      manifest.passes.map(({ unit }) => unit).join(' and '),
+    )
     reporter.result(
       () => `part ${share.index} of ${share.count}: ${rate}${kept > 0 ? `, ${kept} from before` : ''}`,
-      { ...share, blocks, computed, kept, seconds, worstCompleteness, warnings },
+      {
+        ...{ ...share, blocks, computed, kept, seconds, warnings },
+        ...(worstCompleteness !== undefined && { worstCompleteness }),
+      },
     )
   } finally {
     interrupt.end()
-    await job.genome.close()
   }
 }

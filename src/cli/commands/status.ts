@@ -2,10 +2,9 @@
 
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { DeepLiftError } from '../../errors.js'
 import { createReporter } from '../console.js'
-import { blockExists, blockPath, blockRange, checkBlock } from '../jobs/block.js'
-import { type Manifest, readManifest } from '../jobs/manifest.js'
+import { blockExists, blockPath, isSound } from '../jobs/block.js'
+import { describeDone, type Manifest, placeOf, readManifest } from '../jobs/manifest.js'
 
 /** Numbers of blocks that are shown; programs get all of them as JSON. */
 const SHOWN = 10
@@ -20,9 +19,10 @@ export function addStatusCommand(program: Command): void {
     .action(async (folder: string, { verify, json }: { verify?: boolean; json?: boolean }) => {
       const manifest = await readManifest(folder)
       const found = await look(folder, manifest, verify === true)
-      const { kept } = manifest.regions
+      const all = manifest.passes.reduce((sum, { examples }) => sum + examples, 0)
+      const done = found.done.reduce((sum, examples) => sum + examples, 0)
       const lines = [
-        `${found.done} of ${kept} regions are done (${Math.floor((100 * found.done) / kept)}%), ` +
+        `${describeDone(manifest, found.done)} are done (${Math.floor((100 * done) / all)}%), ` +
           `in ${manifest.blocks - found.missing.length - found.damaged.length} of ${manifest.blocks} blocks`,
         ...list('missing', found.missing),
         ...list('damaged', found.damaged),
@@ -30,10 +30,12 @@ export function addStatusCommand(program: Command): void {
       ]
       createReporter(json === true).result(() => lines.join('\n'), {
         ...found,
-        complete: found.done === kept,
-        regions: kept,
+        done,
+        examples: all,
+        complete: done === all,
+        passes: manifest.passes.map((pass, index) => ({ ...pass, done: found.done[index] })),
         blocks: manifest.blocks,
-        dropped: manifest.regions.dropped,
+        command: manifest.command,
         parameters: manifest.parameters,
       })
     })
@@ -42,28 +44,18 @@ export function addStatusCommand(program: Command): void {
 async function look(folder: string, manifest: Manifest, verify: boolean) {
   const missing: number[] = []
   const damaged: number[] = []
-  let done = 0
+  const done = manifest.passes.map(() => 0)
   let last = 0
   for (let block = 0; block < manifest.blocks; block++) {
     if (!(await blockExists(folder, block))) missing.push(block)
-    else if (verify && !(await isSound(folder, manifest, block))) damaged.push(block)
+    else if (verify && (await isSound(folder, manifest, block)) !== true) damaged.push(block)
     else {
-      const { first, end } = blockRange(manifest, block)
-      done += end - first
+      const { pass, first, end } = placeOf(manifest, block)
+      done[pass]! += end - first
       last = Math.max(last, (await stat(blockPath(folder, block))).mtimeMs)
     }
   }
   return { done, missing, damaged, lastWritten: last > 0 ? new Date(last).toISOString() : undefined }
-}
-
-async function isSound(folder: string, manifest: Manifest, block: number): Promise<boolean> {
-  return await checkBlock(folder, manifest, block).then(
-    () => true,
-    (error) => {
-      if (error instanceof DeepLiftError && error.code === 'FILE_FORMAT') return false
-      throw error
-    },
-  )
 }
 
 function list(what: string, blocks: readonly number[]): string[] {

@@ -1,6 +1,5 @@
 /** `deeplift variants`: what variants change in the outputs of a model, and the scores of both alleles. */
 
-import { createHash } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import { type ReadSettings, readSequences } from '../../effects/read-sequences.js'
 import { DeepLiftError } from '../../errors.js'
@@ -32,10 +31,9 @@ import {
 import { createReporter, type Reporter } from '../console.js'
 import { contribute, contributionSink, type ScoredSequence } from '../contributions.js'
 import { variantColumns } from '../effect-columns.js'
-import { formatSizes } from '../jobs/region-list.js'
-import { windowLength } from '../jobs/sizes.js'
+import { sizesIdentity } from '../genome-identity.js'
 import { addLongRun } from '../long-run.js'
-import { loadModel } from '../model-options.js'
+import { channelAxisOf, loadModel } from '../model-options.js'
 import { type InputRoles, inputRoles } from '../other-inputs.js'
 import { addParametersOption, type Parameters, writeJson } from '../parameters.js'
 import { peakQuantiles } from '../peak-quantiles.js'
@@ -44,8 +42,8 @@ import { provenanceOfParameters } from '../provenance.js'
 import { prefixOf } from '../results.js'
 import { addWindowOptions, type WindowArguments } from '../score-arguments.js'
 import { type Sink, SinkGroup } from '../sinks/sink.js'
-import { channelAxisOf } from '../streamed.js'
 import { TableFile } from '../table-file.js'
+import { windowLength } from '../windows.js'
 
 interface Arguments extends ComparisonArguments, WindowArguments, ProgressArguments {
   vcf?: string
@@ -121,7 +119,7 @@ async function variants(
   try {
     const edges = options.edges as Edges
     const windows = { genome, length, edges, mismatch: options.mismatch as Mismatch }
-    const chromSizesSha256 = createHash('sha256').update(formatSizes(genome.sizes)).digest('hex')
+    const chromSizesSha256 = sizesIdentity(genome)
     const provenance = await provenanceOfParameters(parameters, { length, chromSizesSha256 })
     const work: Work = { model, options, file, windows, roles, provenance, reporter, signal }
     const started = performance.now()

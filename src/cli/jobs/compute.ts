@@ -2,132 +2,108 @@
 
 import { rm } from 'node:fs/promises'
 import { aborted } from '../../caller.js'
-import { DeepLiftError } from '../../errors.js'
-import type { Genome } from '../../genomics/genome.js'
-import type { Region } from '../../genomics/region.js'
-import type { DeepLift } from '../../model.js'
-import type { StreamOptions } from '../../options/score-options.js'
-import type { Progress } from '../../progress.js'
-import { type ExampleSettings, type Examples, openExamples } from '../records.js'
 import { withAdvice } from './advice.js'
-import { BlockWriter, blockExists, blockPath, blockRange, checkBlock } from './block.js'
-import type { Manifest } from './manifest.js'
-import { jobRegions } from './region-list.js'
+import { BlockWriter, blockExists, blockPath, isSound } from './block.js'
+import type { Job, Range } from './job.js'
+import { describeDone, type Manifest, placeOf } from './manifest.js'
+import type { JobOutput } from './output.js'
 
-export interface JobWork {
+export interface Work {
   folder: string
   manifest: Manifest
-  model: DeepLift
-  genome: Genome
-  scoring: StreamOptions
-  /** Everything about the examples but the regions. */
-  examples: Omit<ExampleSettings, 'regions' | 'fasta' | 'inputs'>
+  job: Job
   signal: AbortSignal
-  warn: (message: string) => void
-  onProgress: (progress: Progress) => void
+  output: JobOutput
 }
 
-export interface Computed {
-  /** Examples of blocks that were there already. */
-  kept: number
-  computed: number
-  worstCompleteness: number
+interface Found {
+  missing: number[]
+  /** Examples of blocks that are there, per pass. */
+  done: number[]
 }
 
-/** Computes those of the blocks `[first, end)` that are not there, or not sound. Safe to repeat. */
-export async function computeBlocks(
-  work: JobWork,
-  { first, end }: { first: number; end: number },
-): Promise<Computed> {
-  const { manifest } = work
+/**
+ * Computes those of the blocks `[first, end)` that are missing, or not sound. Safe to repeat.
+ *
+ * @param onKept Told how many examples of each pass are there already, if any are
+ * @returns the number of these
+ */
+export async function computeShare(
+  work: Work,
+  share: Range,
+  onKept: (kept: readonly number[]) => void = () => {},
+): Promise<number> {
+  const { folder, manifest } = work
+  const { missing, done } = await findMissing(work, share)
+  const kept = done.reduce((sum, count) => sum + count, 0)
+  if (kept > 0) onKept(done)
+  try {
+    for (const run of runsOf(missing, manifest)) await computeRun(work, run, done)
+  } catch (error) {
+    if (done.every((count) => count === 0)) throw error
+    throw withAdvice(error, `${describeDone(manifest, done)} are done and kept in ${folder}`)
+  }
+  return kept
+}
+
+async function findMissing(work: Work, { first, end }: Range): Promise<Found> {
+  const { manifest, signal } = work
   const missing: number[] = []
-  let kept = 0
+  const done = manifest.passes.map(() => 0)
   for (let block = first; block < end; block++) {
-    if (work.signal.aborted) throw aborted('Scoring', work.signal)
-    const range = blockRange(manifest, block)
-    if (await isSound(work, block)) kept += range.end - range.first
+    if (signal.aborted) throw aborted(`Reading ${work.folder}`, signal)
+    const range = placeOf(manifest, block)
+    if (await isThere(work, block)) done[range.pass]! += range.end - range.first
     else missing.push(block)
   }
-  const state: Computed = { kept, computed: 0, worstCompleteness: 0 }
-  try {
-    for (const run of runsOf(missing)) await computeRun(work, run, state)
-  } catch (error) {
-    const done = state.kept + state.computed
-    const { folder } = work
-    throw withAdvice(error, `${done} of ${manifest.regions.kept} regions are scored and kept in ${folder}`)
-  }
-  return state
+  return { missing, done }
 }
 
 /** Whether a block is there. A damaged one is reported, and computed again. */
-async function isSound({ folder, manifest, warn }: JobWork, block: number): Promise<boolean> {
+async function isThere({ folder, manifest, output }: Work, block: number): Promise<boolean> {
   if (!(await blockExists(folder, block))) return false
-  try {
-    await checkBlock(folder, manifest, block)
-    return true
-  } catch (error) {
-    if (!(error instanceof DeepLiftError) || error.code !== 'FILE_FORMAT') throw error
-    warn(`${error.message} It is computed again.`)
-    await rm(blockPath(folder, block), { force: true })
-    return false
-  }
+  const sound = await isSound(folder, manifest, block)
+  if (sound === true) return true
+  output.warn(`${sound.message} It is computed again.`)
+  await rm(blockPath(folder, block), { force: true })
+  return false
 }
 
-/** Consecutive numbers as `[first, end)`. */
-function runsOf(blocks: readonly number[]): { first: number; end: number }[] {
-  const runs: { first: number; end: number }[] = []
+/** Consecutive numbers of one pass as `[first, end)`. */
+function runsOf(blocks: readonly number[], manifest: Manifest): (Range & { pass: number })[] {
+  const runs: (Range & { pass: number })[] = []
   for (const block of blocks) {
+    const { pass } = placeOf(manifest, block)
     const last = runs.at(-1)
-    if (last?.end === block) last.end++
-    else runs.push({ first: block, end: block + 1 })
+    if (last?.end === block && last.pass === pass) last.end++
+    else runs.push({ pass, first: block, end: block + 1 })
   }
   return runs
 }
 
 /** One stream over the examples of consecutive blocks, so that writing a block does not hold up the next. */
-async function computeRun(
-  work: JobWork,
-  run: { first: number; end: number },
-  state: Computed,
-): Promise<void> {
-  const { folder, manifest, model, scoring } = work
-  const range = { first: run.first * manifest.blockSize, end: blockRange(manifest, run.end - 1).end }
-  const examples = await openRegions(work, jobRegions(folder, manifest, work.genome.sizes, range))
-  const before = state.computed
+async function computeRun(work: Work, run: Range & { pass: number }, done: number[]): Promise<void> {
+  const { folder, manifest, job, output } = work
+  const pass = job.passes[run.pass]!
+  const range = { first: placeOf(manifest, run.first).first, end: placeOf(manifest, run.end - 1).end }
+  const watched = { kept: done[run.pass]!, total: manifest.passes[run.pass]!.examples }
   let writer = new BlockWriter(folder, manifest, run.first)
   try {
-    for await (const batch of model.stream(examples.records, {
-      ...scoring,
-      references: examples.references,
-      firstExample: (scoring.firstExample ?? 0) + range.first,
-      signal: work.signal,
-      onProgress: (progress) => {
-        state.worstCompleteness = Math.max(state.worstCompleteness, progress.worstCompleteness)
-        work.onProgress({ ...progress, done: state.kept + before + progress.done })
-      },
-    })) {
-      for (const warning of batch.warnings) work.warn(warning)
-      for (let from = 0; from < batch.records.length; ) {
-        const to = Math.min(batch.records.length, from + writer.room)
+    const compute = pass.compute.bind(pass, range)
+    for await (const batch of output.watch(pass, compute, watched)) {
+      const rows = batch.records.length
+      for (let from = 0; from < rows; ) {
+        const to = Math.min(rows, from + writer.room)
         await writer.add(batch, from, to)
         from = to
         if (writer.room > 0) continue
         await writer.finish()
-        const { first, end } = blockRange(manifest, writer.block)
-        state.computed += end - first
+        const { first, end } = placeOf(manifest, writer.block)
+        done[run.pass]! += end - first
         if (writer.block + 1 < run.end) writer = new BlockWriter(folder, manifest, writer.block + 1)
       }
     }
   } finally {
     await writer.abort()
-    await examples.close()
   }
-}
-
-async function openRegions(
-  { manifest, model, genome, examples }: JobWork,
-  regions: AsyncIterable<Region>,
-): Promise<Examples> {
-  const source = { input: manifest.input, genome, regions, rows: manifest.regions.rows }
-  return await openExamples({ ...examples, inputs: model.inputs, regions: source })
 }

@@ -1,89 +1,85 @@
 /**
  * The manifest of a job, `job.json` in its folder: everything that decides a result, so that work which was begun is only
- * gone on with if it is the same work.
+ * gone on with if it is the same work; and how its passes are cut into blocks, which are numbered through.
  */
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepLiftError } from '../../errors.js'
-import type { DropReason } from '../../genomics/region.js'
-import type { OutputName } from '../../options/score-options.js'
+import { sha256Of } from '../../io/files.js'
 import { MODEL, type Parameters } from '../parameters.js'
-import type { GenomeIdentity } from './genome-identity.js'
+import { version } from '../version.js'
+import type { Fact, Job, Range } from './job.js'
 
 export const MANIFEST = 'job.json'
 
-/** The list of regions that are kept. */
-export const REGIONS = 'regions.tsv'
-
-/** The lengths of the chromosomes. */
-export const CHROM_SIZES = 'chrom.sizes'
-
-export interface Manifest {
-  format: 'deeplift-job'
-  /** Of the layout of the folder. */
-  formatVersion: 1
-  /** Of the package that planned the job. */
-  version: string
-  /** SHA-256 of what decides the results; every block bears it. */
-  id: string
-  /** The folder that paths among the parameters start from. */
-  folder: string
-  parameters: Parameters
-  /** SHA-256 of files by path: model, references, other inputs. */
-  files: Record<string, string>
-  model: string
-  genome: GenomeIdentity
-  regions: {
-    sha256: string
-    /** Rows of the BED file. */
-    rows: number
-    kept: number
-    dropped: Record<DropReason, number>
-  }
-  /** Bases of a window. */
-  length: number
-  /** The input of the model that takes the windows. */
-  input: string
-  /** Names of the inputs or layers that are scored. */
-  scored: string[]
-  outputs: OutputName[]
-  /** What result files say of how they were made. */
-  provenance: string
+export interface PassPlan {
+  unit: string
+  examples: number
   /** Examples of a block; the last one has what remains. */
   blockSize: number
   blocks: number
 }
 
-/** What a manifest says before it has an identity. */
-export type Plan = Omit<Manifest, 'format' | 'formatVersion' | 'id' | 'blocks'>
-
-export function createManifest(plan: Plan): Manifest {
-  const blocks = Math.ceil(plan.regions.kept / plan.blockSize)
-  const id = createHash('sha256')
-    .update(JSON.stringify([...identity(plan), ['blockSize', plan.blockSize]]))
-    .digest('hex')
-  return { format: 'deeplift-job', formatVersion: 1, ...plan, id, blocks }
+export interface Manifest {
+  format: 'deeplift-job'
+  /** Of the layout of the folder. */
+  formatVersion: 2
+  /** SHA-256 of what decides the results and of how blocks are cut; every block bears it. */
+  id: string
+  command: string
+  /** The folder that paths among the parameters start from. */
+  folder: string
+  parameters: Parameters
+  identity: Fact[]
+  passes: PassPlan[]
+  /** Of all passes. */
+  blocks: number
 }
 
-/** Parameters whose files are compared by content. */
-const BY_CONTENT = [MODEL, 'bed', 'genome']
+export function createManifest(
+  { command, parameters }: Job,
+  folder: string,
+  identity: Fact[],
+  passes: PassPlan[],
+): Manifest {
+  const id = createHash('sha256')
+    .update(JSON.stringify([identity, passes]))
+    .digest('hex')
+  const blocks = passes.reduce((sum, pass) => sum + pass.blocks, 0)
+  return {
+    format: 'deeplift-job',
+    formatVersion: 2,
+    ...{ id, command, folder, parameters, identity, passes, blocks },
+  }
+}
+
+/** Parameters whose files are compared by content, and the place of results. */
+const BY_CONTENT = [
+  MODEL,
+  'bed',
+  'genome',
+  'fasta',
+  'vcf',
+  'variants',
+  'peaks',
+  'motifs',
+  'background',
+  'out',
+]
 
 /** What decides the results, with the words of messages. Paths do not, but what they lead to. */
-function identity({ version, parameters, files, model, genome, regions }: Plan): [string, unknown][] {
-  const named = Object.entries(parameters)
-    .filter(([name]) => !BY_CONTENT.includes(name) && name !== 'out')
+export async function identityOf(job: Job): Promise<Fact[]> {
+  const named = Object.entries(job.parameters)
+    .filter(([name]) => !BY_CONTENT.includes(name))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-  const others = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))
   return [
+    ['command', job.command],
     ['version of deeplift', version],
-    ['model', model],
-    ['chromosomes of the genome', genome.sha256],
-    ['genome, by its bases', genome.samples],
-    ['list of regions', regions.sha256],
-    ...named.map(([name, value]): [string, unknown] => [`--${kebab(name)}`, value]),
-    ...others.map(([path, sha256]): [string, unknown] => [`contents of ${path}`, sha256]),
+    ['model', await sha256Of(String(job.parameters[MODEL]))],
+    ...(await job.identity()),
+    ...named.map(([name, value]): Fact => [`--${kebab(name)}`, value]),
   ]
 }
 
@@ -91,16 +87,43 @@ function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
+/** Of these the values are said; of others they are checksums. */
+const SAID = /^(--|version|command)/
+
 /** In words, where two jobs differ; empty if they are the same. */
-export function differences(before: Plan, now: Plan): string[] {
-  const [old, current] = [new Map(identity(before)), new Map(identity(now))]
+export function differences(before: readonly Fact[], now: readonly Fact[]): string[] {
+  const [old, current] = [new Map(before), new Map(now)]
   const names = new Set([...old.keys(), ...current.keys()])
   return [...names].flatMap((name) => {
     const [a, b] = [old.get(name), current.get(name)].map((value) => JSON.stringify(value))
     if (a === b) return []
-    const hashes = !name.startsWith('--') && !name.startsWith('version')
-    return [hashes ? `another ${name}` : `${name} was ${a ?? 'not given'}, now ${b ?? 'it is not given'}`]
+    return [
+      SAID.test(name) ? `${name} was ${a ?? 'not given'}, now ${b ?? 'it is not given'}` : `another ${name}`,
+    ]
   })
+}
+
+/** The pass that a block belongs to, and its examples. */
+export function placeOf({ passes }: Manifest, block: number): Range & { pass: number } {
+  let before = 0
+  const pass = passes.findIndex(({ blocks }) => {
+    before += blocks
+    return block < before
+  })
+  const { blocks, blockSize, examples } = passes[pass]!
+  const first = (block - before + blocks) * blockSize
+  return { pass, first, end: Math.min(first + blockSize, examples) }
+}
+
+/** The blocks of a pass. */
+export function blocksOfPass({ passes }: Manifest, pass: number): Range {
+  const first = passes.slice(0, pass).reduce((sum, { blocks }) => sum + blocks, 0)
+  return { first, end: first + passes[pass]!.blocks }
+}
+
+/** `12 of 62 regions`, and so on for each pass. */
+export function describeDone({ passes }: Manifest, done: readonly number[]): string {
+  return passes.map(({ examples, unit }, pass) => `${done[pass]} of ${examples} ${unit}`).join(', ')
 }
 
 export async function readManifest(folder: string): Promise<Manifest> {
@@ -118,7 +141,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   } catch {
     // Refused below, as any other file that is no manifest.
   }
-  if (manifest?.format !== 'deeplift-job' || manifest.formatVersion !== 1)
+  if (manifest?.format !== 'deeplift-job' || manifest.formatVersion !== 2)
     throw new DeepLiftError('FILE_FORMAT', `${path} is not the manifest of a job that this version reads.`, {
       details: { file: path },
     })

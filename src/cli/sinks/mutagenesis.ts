@@ -10,13 +10,14 @@ import type { MutagenesisBatch } from '../../mutagenesis.js'
 import type { FloatArray } from '../../native.js'
 import { checkChoice } from '../../options/check.js'
 import type { Tensor } from '../../tensor.js'
+import type { Results } from '../jobs/job.js'
 import { ArchiveSink, sequencesOf } from './npz.js'
 import type { ScoredRecord, Sink } from './sink.js'
 
 export const MUTAGENESIS_FORMATS = ['npz', 'npy'] as const
 export type MutagenesisFormat = (typeof MUTAGENESIS_FORMATS)[number]
 
-type Batch = MutagenesisBatch<ScoredRecord>
+type Batch = Results<MutagenesisBatch<ScoredRecord>>
 
 /** The format asked for, or else the one that the name of the file tells. */
 export function chooseMutagenesisFormat(options: { format?: string; out: string }): MutagenesisFormat {

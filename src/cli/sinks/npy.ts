@@ -4,8 +4,7 @@ import { DeepLiftError } from '../../errors.js'
 import { checkHalves } from '../../formats/halves.js'
 import { writeText } from '../../io/files.js'
 import { NpyWriter } from '../../io/npy-write.js'
-import type { ScoreBatch } from '../../stream.js'
-import type { ScoredRecord, Sink, SinkContext } from './sink.js'
+import type { ScoredBatch, Sink, SinkContext } from './sink.js'
 
 export class NpySink implements Sink {
   readonly paths: readonly string[]
@@ -15,7 +14,7 @@ export class NpySink implements Sink {
     this.paths = [context.out, `${context.out}.json`]
   }
 
-  async write({ contributions }: ScoreBatch<ScoredRecord>): Promise<void> {
+  async write({ contributions }: ScoredBatch): Promise<void> {
     const [tensor, other] = Object.values(contributions)
     if (!tensor || other)
       throw new DeepLiftError(

@@ -8,9 +8,8 @@ import { checkHalves } from '../../formats/halves.js'
 import { type NpzRows, NpzWriter } from '../../io/npz-write.js'
 import type { FloatArray } from '../../native.js'
 import type { OutputName } from '../../options/score-options.js'
-import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
-import type { ScoredRecord, Sink, SinkContext } from './sink.js'
+import type { ScoredBatch, ScoredRecord, Sink, SinkContext } from './sink.js'
 
 type Values = FloatArray | Uint8Array
 
@@ -25,11 +24,11 @@ const KEYS: Record<OutputName, string> = {
 
 /** Scores. */
 export function createScoreArchive(context: SinkContext): Sink {
-  return new ArchiveSink(context, (batch: ScoreBatch<ScoredRecord>) => arraysOf(batch, context.several))
+  return new ArchiveSink(context, (batch: ScoredBatch) => arraysOf(batch, context.several))
 }
 
 /** The arrays of a batch by their key in the archive. */
-function arraysOf(batch: ScoreBatch<ScoredRecord>, several: boolean): Map<string, Tensor<Values>> {
+function arraysOf(batch: ScoredBatch, several: boolean): Map<string, Tensor<Values>> {
   const arrays = new Map<string, Tensor<Values>>()
   for (const [output, key] of Object.entries(KEYS) as [OutputName, string][])
     for (const [name, tensor] of Object.entries(batch[output]))

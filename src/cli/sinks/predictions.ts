@@ -7,13 +7,14 @@ import type { FloatArray } from '../../native.js'
 import { checkChoice } from '../../options/check.js'
 import type { PredictBatch } from '../../predict.js'
 import { sizeOf, type Tensor } from '../../tensor.js'
+import type { Results } from '../jobs/job.js'
 import { ArchiveSink } from './npz.js'
 import type { ScoredRecord, Sink } from './sink.js'
 
 export const PREDICTION_FORMATS = ['npz', 'npy', 'tsv'] as const
 export type PredictionFormat = (typeof PREDICTION_FORMATS)[number]
 
-type Batch = PredictBatch<ScoredRecord>
+type Batch = Results<PredictBatch<ScoredRecord>>
 export type PredictionSink = Sink<Batch>
 
 /** The format asked for, or else the one that the name of the file tells. */

@@ -12,9 +12,8 @@ import {
   type Site,
   sumOverLetters,
 } from '../../formats/rows.js'
-import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
-import type { ScoredRecord, Sink } from './sink.js'
+import type { ScoredBatch, ScoredRecord, Sink } from './sink.js'
 
 export class SequenceRowsSink implements Sink {
   /** @param format Named in errors. */
@@ -27,7 +26,7 @@ export class SequenceRowsSink implements Sink {
     return this.writer.paths
   }
 
-  async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
+  async write(batch: ScoredBatch): Promise<void> {
     const { needs } = this.writer
     const scored = Object.entries(needs.hypothetical ? batch.hypothetical : batch.contributions)
     // Others, such as the control tracks of BPNet, have no letters.
@@ -75,7 +74,7 @@ export class SequenceRowsSink implements Sink {
 }
 
 /** The tensors of an input; undefined for layers. */
-function inputsOf({ records }: ScoreBatch<ScoredRecord>, name: string): Tensor[] | undefined {
+function inputsOf({ records }: ScoredBatch, name: string): Tensor[] | undefined {
   const inputs = records.flatMap(({ inputs }) => (inputs[name] ? [inputs[name] as Tensor] : []))
   return inputs.length === records.length ? inputs : undefined
 }

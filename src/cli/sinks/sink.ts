@@ -4,14 +4,18 @@ import type { FileOptions } from '../../formats/rows.js'
 import type { Region } from '../../genomics/region.js'
 import type { TensorRecord } from '../../records.js'
 import type { ScoreBatch } from '../../stream.js'
+import type { Results } from '../jobs/job.js'
 
 /** An example of a job, with the region it comes from if there is one. */
 export interface ScoredRecord extends TensorRecord {
   region?: Region
 }
 
+/** Scores of consecutive examples. */
+export type ScoredBatch = Results<ScoreBatch<ScoredRecord>>
+
 /** @typeParam B What a batch of results is. */
-export interface Sink<B = ScoreBatch<ScoredRecord>> {
+export interface Sink<B = ScoredBatch> {
   /** The files that `finish` leaves. */
   readonly paths: readonly string[]
   /** Batches come in order and may be reused once the promise resolves. */
@@ -34,7 +38,7 @@ export interface SinkContext extends FileOptions {
 }
 
 /** Several sinks that get the same batches. */
-export class SinkGroup<B = ScoreBatch<ScoredRecord>> implements Sink<B> {
+export class SinkGroup<B = ScoredBatch> implements Sink<B> {
   constructor(private readonly sinks: readonly Sink<B>[]) {}
 
   get paths(): readonly string[] {

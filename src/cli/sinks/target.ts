@@ -3,9 +3,8 @@
 import { valuesOfTarget } from '../../formats/targets.js'
 import type { FloatArray } from '../../native.js'
 import type { OutputName } from '../../options/score-options.js'
-import type { ScoreBatch } from '../../stream.js'
 import type { Tensor } from '../../tensor.js'
-import type { ScoredRecord, Sink } from './sink.js'
+import type { ScoredBatch, Sink } from './sink.js'
 
 export class TargetSink implements Sink {
   constructor(
@@ -17,7 +16,7 @@ export class TargetSink implements Sink {
     return this.sink.paths
   }
 
-  async write(batch: ScoreBatch<ScoredRecord>): Promise<void> {
+  async write(batch: ScoredBatch): Promise<void> {
     const named = (output: OutputName) =>
       Object.fromEntries(Object.entries(batch[output]).map(([name, tensor]) => [name, this.#of(tensor)]))
     await this.sink.write({

@@ -1,22 +1,21 @@
 /** Whether a genome is the one that a job was planned with, without reading all of it. */
 
 import { createHash } from 'node:crypto'
-import type { Genome } from '../../genomics/genome.js'
-import { formatSizes } from './region-list.js'
-
-export interface GenomeIdentity {
-  /** SHA-256 of names and lengths of chromosomes. */
-  sha256: string
-  /** SHA-256 of base codes at evenly spread places: the same for any file format. */
-  samples: string
-}
+import type { Genome } from '../genomics/genome.js'
+import type { Fact } from './jobs/job.js'
 
 const SAMPLES = 256
 /** Bases of a sample. */
 const SAMPLE = 4096
 
-export async function genomeIdentity(genome: Genome): Promise<GenomeIdentity> {
-  const sha256 = createHash('sha256').update(formatSizes(genome.sizes)).digest('hex')
+/** SHA-256 of names and lengths of chromosomes. */
+export function sizesIdentity({ sizes }: Genome): string {
+  const text = [...sizes].map(([name, size]) => `${name}\t${size}\n`).join('')
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** The lengths, and base codes at evenly spread places: the same for any file format. */
+export async function genomeIdentity(genome: Genome): Promise<Fact[]> {
   let total = 0
   for (const size of genome.sizes.values()) total += size
   const samples = createHash('sha256')
@@ -29,5 +28,8 @@ export async function genomeIdentity(genome: Genome): Promise<GenomeIdentity> {
     }
     before += size
   }
-  return { sha256, samples: samples.digest('hex') }
+  return [
+    ['chromosomes of the genome', sizesIdentity(genome)],
+    ['genome, by its bases', samples.digest('hex')],
+  ]
 }
