@@ -195,6 +195,45 @@ describe('seqlets', () => {
     expect(attributions).toEqual([...attributions].sort((a, b) => b - a))
   })
 
+  test('at a false discovery rate take the threshold from a control', async () => {
+    const letters = Array.from(randomCodes(12 * LENGTH, 8), (code) => 'ACGT'[code]).join('')
+    const control = Array.from({ length: 12 }, (_, row) => letters.slice(row * LENGTH, (row + 1) * LENGTH))
+    await writeFile(at('control.fa'), control.map((row, index) => `>c${index}\n${row}\n`).join(''))
+    await score('control.npz', ['--fasta', at('control.fa')])
+    const options = ['--control', at('control.npz'), '--fdr', '1', '--min-length', '3', '--max-length', '9']
+    await succeed('seqlets', at('s.npz'), '--out', at('rate.bed'), ...options)
+    const { rates } = JSON.parse(await readFile(at('rate.bed.json'), 'utf8'))
+    expect(rates).toHaveLength(1)
+    const [{ sign, threshold, thresholds }] = rates
+    expect([sign, thresholds.length]).toEqual(['positive', 117])
+    const chosen = thresholds.find((each: { rate: number | null }) => each.rate !== null && each.rate <= 1)
+    expect(chosen).toMatchObject({ threshold, rate: ((chosen.control + 1) * 4) / 12 / chosen.seqlets })
+    const again = ['--threshold', String(threshold), '--min-length', '3', '--max-length', '9']
+    await succeed('seqlets', at('s.npz'), '--out', at('same.bed'), ...again)
+    const found = await readFile(at('rate.bed'), 'utf8')
+    expect(found).toBe(await readFile(at('same.bed'), 'utf8'))
+    expect(found.trim().split('\n')).toHaveLength(chosen.seqlets)
+  })
+
+  test('at a rate that no threshold has are none', async () => {
+    const same = ['--control', at('s.npz'), '--sign', 'both', '--out', at('none.bed')]
+    const { code, stderr } = await runCli(['seqlets', at('s.npz'), ...same])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/no threshold has a false discovery rate of 0.1 for high contributions/)
+    expect(stderr).toMatch(/for low contributions/)
+    expect(await readFile(at('none.bed'), 'utf8')).toBe('')
+  })
+
+  test.each([
+    [['--fdr', '0.1'], /--control, which is missing/],
+    [['--control', 's.npz', '--threshold', '0.1'], /leave out --threshold/],
+    [['--control', 's.npz', '--fdr', '2'], /--fdr: expected a probability/],
+  ])('with %j are refused', async (options, message) => {
+    const { code, stderr } = await runCli(['seqlets', at('s.npz'), '--out', at('x.bed'), ...options])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(message)
+  })
+
   test.each([
     ['--threshold', '0'],
     ['--threshold', 'x'],

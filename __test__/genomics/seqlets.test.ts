@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { atRate, seqletRates, THRESHOLDS } from '../../src/genomics/seqlet-rates.js'
 import { type Seqlet, SeqletCaller, type SeqletOptions } from '../../src/genomics/seqlets.js'
 import { randomFloats } from '../support/models.js'
 
 interface Fixture {
   cases: { options: Record<string, number>; seqlets: [number, number, number, number, number][] }[]
+  rates: [threshold: number, seqlets: number, control: number, rate: number | null][]
+  atRate: [row: number, start: number, end: number][]
 }
 
 const fixture = JSON.parse(
@@ -33,13 +36,33 @@ function contributions(): Float32Array {
   return values
 }
 
-function callAll(values: Float32Array, length: number, options: SeqletOptions): (Seqlet & { row: number })[] {
+/** Twice as many sequences of noise, of which some have weak stretches. */
+function control(): Float32Array {
+  const values = randomFloats(2 * N * LENGTH, 12).map((value) => value * Math.fround(0.05))
+  for (let k = 0; k < 12; k++)
+    for (let position = k; position < k + 6; position++)
+      values[k * LENGTH + position]! += Math.fround(0.02 * k)
+  return values
+}
+
+function callerOf(values: Float32Array, options: SeqletOptions): SeqletCaller {
   const caller = new SeqletCaller(options)
   caller.measure(values)
   caller.count(values)
-  return Array.from({ length: values.length / length }, (_, row) =>
-    caller.call(values.subarray(row * length, (row + 1) * length)).map((seqlet) => ({ row, ...seqlet })),
-  ).flat()
+  return caller
+}
+
+/** Contributions of each sequence. */
+const rowsOf = (values: Float32Array, length: number) =>
+  Array.from({ length: values.length / length }, (_, row) =>
+    values.subarray(row * length, (row + 1) * length),
+  )
+
+function callAll(values: Float32Array, length: number, options: SeqletOptions): (Seqlet & { row: number })[] {
+  const caller = callerOf(values, options)
+  return rowsOf(values, length).flatMap((contributions, row) =>
+    caller.call(contributions).map((seqlet) => ({ row, ...seqlet })),
+  )
 }
 
 describe('seqlets are those that tangermeme calls', () => {
@@ -56,6 +79,32 @@ describe('seqlets are those that tangermeme calls', () => {
       expect(Math.abs(seqlet.pValue / pValue - 1)).toBeLessThan(1e-9)
     }
   })
+})
+
+test('rates of false seqlets, and the threshold of a rate, are those of tangermeme', () => {
+  const caller = callerOf(contributions(), {})
+  const counts = (values: Float32Array) => {
+    const ofRows = rowsOf(values, LENGTH).map((row) => caller.countAt(row, THRESHOLDS))
+    return {
+      counts: THRESHOLDS.map((_, index) => ofRows.reduce((sum, each) => sum + each[index]!, 0)),
+      positions: values.length,
+    }
+  }
+  const rates = seqletRates(counts(contributions()), counts(control()))
+  expect(rates.map(({ seqlets, control }) => [seqlets, control])).toEqual(
+    fixture.rates.map(([, seqlets, called]) => [seqlets, called]),
+  )
+  for (const [index, [threshold, , , rate]] of fixture.rates.entries()) {
+    expect(rates[index]!.threshold / threshold).toBeCloseTo(1, 12)
+    if (rate === null) expect(rates[index]!.rate).toBe(null)
+    else expect(rates[index]!.rate).toBeCloseTo(rate, 12)
+  }
+  const { threshold } = atRate(rates, 0.012)!
+  expect(threshold).toBeLessThan(0.01)
+  const places = (rows: readonly (readonly number[])[]) => rows.map((row) => row.join(':')).sort()
+  const found = callAll(contributions(), LENGTH, { threshold })
+  expect(places(found.map(({ row, start, end }) => [row, start, end]))).toEqual(places(fixture.atRate))
+  expect(atRate(rates, 0.001)).toBe(undefined)
 })
 
 test('every span inside a seqlet is below the threshold, and seqlets do not overlap', () => {

@@ -7,7 +7,8 @@
  * are taken from the longest to the shortest, the smallest p-value first, unless they overlap one that is taken.
  *
  * P-values rank spans; they are no error rates, since neighbouring contributions go together and the null
- * distribution contains the signal. Spans of low contributions are called on contributions of the other sign.
+ * distribution contains the signal: seqlet-rates.ts finds a threshold of a given error rate. Spans of low contributions
+ * are called on contributions of the other sign.
  */
 
 export interface SeqletOptions {
@@ -62,41 +63,43 @@ export class SeqletCaller {
     this.#total += contributions.length
   }
 
-  /** Seqlets of one sequence, after both passes. */
-  call(contributions: Float32Array): Seqlet[] {
-    const { longest, shortest } = this.#options
-    if (this.#constant) return []
-    if (this.#tails.length === 0) this.#tails = tails(this.#counts, this.#total, longest)
+  /**
+   * Seqlets of one sequence, after both passes.
+   *
+   * @param threshold In place of the one of the options.
+   */
+  call(contributions: Float32Array, threshold = this.#options.threshold): Seqlet[] {
+    const spans = this.#spans(contributions)
+    if (!spans) return []
+    const { flanks } = this.#options
     const { length } = contributions
-    const bins = new Float64Array(length + 1)
     const sums = new Float64Array(length + 1)
-    for (const [index, value] of contributions.entries()) {
-      bins[index + 1] = bins[index]! + this.#binOf(value)
-      sums[index + 1] = sums[index]! + value
-    }
-    const spans = new Spans(bins, this.#tails, shortest, Math.min(longest, length))
-    return this.#choose(spans, sums)
+    for (const [index, value] of contributions.entries()) sums[index + 1] = sums[index]! + value
+    return choose(spans.below(threshold), threshold, length).map(({ first, size }) => {
+      const start = Math.max(0, first - flanks)
+      const end = Math.min(length, first + size + flanks)
+      return { start, end, attribution: sums[end]! - sums[start]!, pValue: spans.pValue(size, first) }
+    })
   }
 
-  #choose(spans: Spans, sums: Float64Array): Seqlet[] {
-    const { flanks, longest, shortest, threshold } = this.#options
-    const length = sums.length - 1
-    const taken = new Uint8Array(length)
-    const seqlets: Seqlet[] = []
-    for (let size = Math.min(longest, length); size >= shortest; size--)
-      for (const first of spans.below(size, threshold)) {
-        if (taken.subarray(first, first + size).includes(1)) continue
-        taken.fill(1, first, first + size)
-        const start = Math.max(0, first - flanks)
-        const end = Math.min(length, first + size + flanks)
-        seqlets.push({
-          start,
-          end,
-          attribution: sums[end]! - sums[start]!,
-          pValue: spans.pValue(size, first),
-        })
-      }
-    return seqlets
+  /** How many seqlets one sequence, of these or of others, has at each of falling thresholds. */
+  countAt(contributions: Float32Array, thresholds: readonly number[]): number[] {
+    const counts = thresholds.map(() => 0)
+    const candidates = this.#spans(contributions)?.below(thresholds[0]!) ?? []
+    for (const [index, threshold] of thresholds.entries()) {
+      counts[index] = choose(candidates, threshold, contributions.length).length
+      if (counts[index] === 0) break
+    }
+    return counts
+  }
+
+  #spans(contributions: Float32Array): Spans | undefined {
+    const { longest, shortest } = this.#options
+    if (this.#constant) return undefined
+    if (this.#tails.length === 0) this.#tails = tails(this.#counts, this.#total, longest)
+    const bins = new Float64Array(contributions.length + 1)
+    for (const [index, value] of contributions.entries()) bins[index + 1] = bins[index]! + this.#binOf(value)
+    return new Spans(bins, this.#tails, shortest, Math.min(longest, contributions.length))
   }
 
   get #constant(): boolean {
@@ -111,6 +114,25 @@ export class SeqletCaller {
   }
 }
 
+/** A span that may be a seqlet. */
+interface Candidate {
+  first: number
+  size: number
+  /** The largest p-value of all spans inside it. */
+  inside: number
+}
+
+/** Those below the threshold that overlap none before them. */
+function choose(candidates: readonly Candidate[], threshold: number, length: number): Candidate[] {
+  const taken = new Uint8Array(length)
+  return candidates.filter(({ first, size, inside }) => {
+    if (!(inside < threshold)) return false
+    for (let position = first; position < first + size; position++) if (taken[position]) return false
+    taken.fill(1, first, first + size)
+    return true
+  })
+}
+
 /** The spans of one sequence. */
 class Spans {
   /** Per length, the largest p-value of the prefixes of a span. */
@@ -121,8 +143,8 @@ class Spans {
   constructor(
     private readonly bins: Float64Array,
     private readonly tails: readonly Float64Array[],
-    shortest: number,
-    longest: number,
+    private readonly shortest: number,
+    private readonly longest: number,
   ) {
     const length = bins.length - 1
     for (let size = shortest; size <= longest; size++) {
@@ -143,13 +165,18 @@ class Spans {
     return this.tails[size]![this.bins[start + size]! - this.bins[start]!]!
   }
 
-  /** Starts of candidates of one length, the smallest p-value first. */
-  below(size: number, threshold: number): number[] {
-    const [prefixes, inside] = [this.#prefixes[size]!, this.#inside[size]!]
-    const starts: number[] = []
-    for (let start = 0; start + size < this.bins.length; start++)
-      if (inside[start]! < threshold) starts.push(start)
-    return starts.sort((a, b) => prefixes[a]! - prefixes[b]! || a - b)
+  /** The longest first; of one length the smallest p-value first. */
+  below(threshold: number): Candidate[] {
+    const found: Candidate[] = []
+    for (let size = this.longest; size >= this.shortest; size--) {
+      const [prefixes, inside] = [this.#prefixes[size]!, this.#inside[size]!]
+      const ofSize: Candidate[] = []
+      for (let first = 0; first + size < this.bins.length; first++)
+        if (inside[first]! < threshold) ofSize.push({ first, size, inside: inside[first]! })
+      ofSize.sort((a, b) => prefixes[a.first]! - prefixes[b.first]! || a.first - b.first)
+      for (const each of ofSize) found.push(each)
+    }
+    return found
   }
 }
 
