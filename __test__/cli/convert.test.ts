@@ -137,6 +137,22 @@ describe('convert', () => {
 const randomCodesOf = (letters: readonly string[]) =>
   Uint8Array.from([...letters.join('')], (letter) => 'ACGT'.indexOf(letter))
 
+test('shuffles have the dinucleotides of the sequences of a file', async () => {
+  await succeed('shuffle', at('pair'), '--count', '3', '--out', at('shuffled.fa'))
+  const records = (await readFile(at('shuffled.fa'), 'utf8')).trim().split(/\n?>/).slice(1)
+  const shuffles = records.map((record) => record.split('\n') as [string, string])
+  expect(shuffles.map(([name]) => name)).toEqual(
+    WINDOWS.flatMap((_, row) => [0, 1, 2].map((shuffle) => `${row}_${shuffle}`)),
+  )
+  const pairs = (letters: string) =>
+    Array.from(letters.slice(1), (letter, at) => letters[at]! + letter).sort()
+  for (const [index, [, letters]] of shuffles.entries()) {
+    const original = WINDOWS[Math.floor(index / 3)]!
+    expect(letters).not.toBe(original)
+    expect(pairs(letters)).toEqual(pairs(original))
+  }
+})
+
 describe('seqlets', () => {
   test('are written as BED in the coordinates of the genome, by falling attribution', async () => {
     const options = ['--threshold', '0.4', '--min-length', '3', '--max-length', '9']

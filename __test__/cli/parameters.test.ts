@@ -110,6 +110,7 @@ describe('of commands on files of scores', () => {
   test.each([
     ['convert', { in: npz, out: 'converted1.h5', format: 'chrombpnet', float16: true }, 'out'],
     ['seqlets', { scores: npz, out: 'seqlets1.bed', threshold: 0.3, sign: 'both' }, 'out'],
+    ['shuffle', { scores: npz, out: 'shuffled1.fa', count: 2, seed: 3 }, 'out'],
     ['report', { scores: npz, out: 'page1.html', title: 'A page', igv: false }, 'out'],
   ] as const)('%s: from flags, from a file, and from what was written', async (name, given, key) => {
     const outs = [1, 2, 3].map((index) => given.out.replace('1', `${index}`))

@@ -79,7 +79,8 @@ async function* fileBackgrounds(
     yield { name, codes, number: number++ }
 }
 
-async function* shuffledBackgrounds(
+/** The shuffles of each, that have its dinucleotides, named with their number behind. */
+export async function* shuffledBackgrounds(
   sequences: AsyncIterable<Background>,
   count: number,
   seed: number,

@@ -13,6 +13,7 @@ import { addReportCommand } from './commands/report.js'
 import { addScoreCommand } from './commands/score.js'
 import { addSeqletsCommand } from './commands/seqlets.js'
 import { addShardCommand } from './commands/shard.js'
+import { addShuffleCommand } from './commands/shuffle.js'
 import { addStatusCommand } from './commands/status.js'
 import { addVariantsCommand } from './commands/variants.js'
 import { version } from './version.js'
@@ -40,6 +41,7 @@ export function createProgram(): Command {
   addMarginalizeCommand(program)
   addConvertCommand(program)
   addSeqletsCommand(program)
+  addShuffleCommand(program)
   addReportCommand(program)
   addDoctorCommand(program)
   for (const command of program.commands) command.exitOverride()
