@@ -55,6 +55,8 @@ export class BigWigWriter {
   readonly #sections: Section[] = []
   readonly #blocks = new BlockList()
   readonly #total = new Summary()
+  /** Of the bases of one bin of the finest zoom; there are too many to make one for each. */
+  readonly #bin = new Summary()
   #zooms: ZoomLevel[] = []
   #chromTree = 0
   #data = 0
@@ -116,9 +118,10 @@ export class BigWigWriter {
 
   #summarise(id: number, start: number, values: Float32Array): void {
     const end = start + values.length
+    const summary = this.#bin
     for (let position = start; position < end; ) {
       const binEnd = Math.min(end, (Math.floor(position / FINEST_ZOOM) + 1) * FINEST_ZOOM)
-      const summary = new Summary()
+      summary.clear()
       for (let at = position; at < binEnd; at++) summary.add(values[at - start]!)
       this.#total.merge(summary)
       this.#zooms[0]!.add(id, position, binEnd, summary)
@@ -218,6 +221,7 @@ function section(chrom: number, start: number, values: Float32Array): Section {
     bytes.writeUInt32LE(value, 4 * field)
   bytes[20] = FIXED_STEP
   bytes.writeUInt16LE(values.length, 22)
-  for (const [index, value] of values.entries()) bytes.writeFloatLE(value, SECTION_HEADER_BYTES + 4 * index)
+  // Every platform of the native addon is little-endian.
+  bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), SECTION_HEADER_BYTES)
   return { bytes, chrom, start, end }
 }

@@ -19,6 +19,14 @@ export class Summary {
   sum = 0
   squares = 0
 
+  clear(): void {
+    this.count = 0
+    this.minimum = Number.POSITIVE_INFINITY
+    this.maximum = Number.NEGATIVE_INFINITY
+    this.sum = 0
+    this.squares = 0
+  }
+
   add(value: number): void {
     this.count++
     if (value < this.minimum) this.minimum = value
@@ -36,15 +44,6 @@ export class Summary {
   }
 }
 
-/** The bin being filled. */
-interface Bin {
-  index: number
-  chrom: number
-  start: number
-  end: number
-  summary: Summary
-}
-
 /**
  * One resolution. Its records wait in a temporary file for the data before them to be complete; each full bin goes on
  * to the next coarser level.
@@ -52,11 +51,12 @@ interface Bin {
 export class ZoomLevel {
   readonly blocks = new BlockList()
   records = 0
-  #bin: Bin | undefined
+  /** The bin being filled; nothing is in it while its summary counts nothing. */
+  readonly #bin = { index: 0, chrom: 0, start: 0, end: 0, summary: new Summary() }
   #block = Buffer.alloc(ZOOM_BLOCK_BYTES)
   #inBlock = 0
   #first: { chrom: number; start: number } | undefined
-  #last: { chrom: number; end: number } = { chrom: 0, end: 0 }
+  readonly #last = { chrom: 0, end: 0 }
   /** Full blocks that are not written yet. */
   readonly #full: { bytes: Buffer; place: [number, number, number, number] }[] = []
 
@@ -73,29 +73,35 @@ export class ZoomLevel {
   /** Adds bases `[start, end)` that lie in one bin, behind all added before. */
   add(chrom: number, start: number, end: number, summary: Summary): void {
     const index = Math.floor(start / this.reduction)
-    if (this.#bin?.index !== index || this.#bin.chrom !== chrom) {
-      this.#close()
-      this.#bin = { index, chrom, start, end, summary: new Summary() }
+    const bin = this.#bin
+    if (bin.index !== index || bin.chrom !== chrom) this.#close()
+    if (bin.summary.count === 0) {
+      bin.index = index
+      bin.chrom = chrom
+      bin.start = start
     }
-    this.#bin.end = end
-    this.#bin.summary.merge(summary)
+    bin.end = end
+    bin.summary.merge(summary)
   }
 
   #close(): void {
-    const bin = this.#bin
-    if (!bin) return
-    this.#bin = undefined
-    const { chrom, start, end, summary } = bin
+    const { chrom, start, end, summary } = this.#bin
+    if (summary.count === 0) return
     this.coarser?.add(chrom, start, end, summary)
     const at = this.#inBlock * RECORD_BYTES
     const block = this.#block
-    for (const [field, value] of [chrom, start, end, summary.count].entries())
-      block.writeUInt32LE(value, at + 4 * field)
-    const { minimum, maximum, sum, squares } = summary
-    for (const [field, value] of [minimum, maximum, sum, squares].entries())
-      block.writeFloatLE(value, at + 16 + 4 * field)
+    block.writeUInt32LE(chrom, at)
+    block.writeUInt32LE(start, at + 4)
+    block.writeUInt32LE(end, at + 8)
+    block.writeUInt32LE(summary.count, at + 12)
+    block.writeFloatLE(summary.minimum, at + 16)
+    block.writeFloatLE(summary.maximum, at + 20)
+    block.writeFloatLE(summary.sum, at + 24)
+    block.writeFloatLE(summary.squares, at + 28)
+    summary.clear()
     this.#first ??= { chrom, start }
-    this.#last = { chrom, end }
+    this.#last.chrom = chrom
+    this.#last.end = end
     this.records++
     if (++this.#inBlock === RECORDS_PER_BLOCK) this.#endBlock()
   }
