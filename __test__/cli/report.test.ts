@@ -66,8 +66,25 @@ afterAll(async () => {
 })
 const at = (name: string) => join(folder, name)
 
-async function report(out: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const { code, stderr, stdout } = await runCli(['report', at('s.npz'), '--out', at(out), '--json', ...args])
+/** A file of no sequences, or of one. */
+async function writeScores(
+  name: string,
+  { hypothetical, codes }: { hypothetical: Float32Array; codes: Uint8Array },
+): Promise<void> {
+  const length = codes.length || 10
+  const writer = await NpzWriter.create(at(name), [
+    { key: 'hypothetical', dtype: 'float32', rowShape: [4, length] },
+    { key: 'sequences', dtype: 'uint8', rowShape: [length] },
+  ])
+  await writer.append('hypothetical', hypothetical)
+  await writer.append('sequences', codes)
+  await writer.finish()
+}
+
+const report = async (out: string, ...args: string[]) => await reportOf('s.npz', out, ...args)
+
+async function reportOf(scores: string, out: string, ...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stderr, stdout } = await runCli(['report', at(scores), '--out', at(out), '--json', ...args])
   expect(code, stderr).toBe(0)
   return JSON.parse(stdout)
 }
@@ -176,6 +193,51 @@ describe.skipIf(!hasBrowser)('in Chromium (Linux on x64)', () => {
       expect(motif.x).toBeGreaterThan(seqlet.x)
       expect(motif.x).toBeLessThan(seqlet.x + seqlet.width)
     })
+  })
+
+  test('positions that share a pixel are drawn once, the highest and the lowest of them', async () => {
+    const length = 30_000
+    const hypothetical = new Float32Array(4 * length).map((_, index) => ((index * 7919) % 1000) / 1e4 - 0.05)
+    // The first of every sequence of codes is A.
+    hypothetical[12_345] = 3
+    hypothetical[12_346] = -2
+    await writeScores('long.npz', { hypothetical, codes: new Uint8Array(length) })
+    await reportOf('long.npz', 'long.html')
+    await opened(async (page) => {
+      const width = await page.evaluate<number>('document.querySelector("svg").clientWidth')
+      expect(await page.locator('path').count()).toBeLessThan(2 * width)
+      expect(await page.locator('svg rect').count()).toBeLessThan(5 * width)
+      const [up, down] = await Promise.all(
+        [12_345, 12_346].map(
+          async (at) => (await page.locator(`path[data-position="${at}"]`).boundingBox())!,
+        ),
+      )
+      expect(up!.height / down!.height).toBeCloseTo(1.5, 1)
+      expect(up!.width).toBeGreaterThanOrEqual(1)
+    }, 'long.html')
+  })
+
+  test('regions have their coordinates', async () => {
+    await report('bed.html', '--bed', at('s.bed'), '--no-igv')
+    await opened(async (page) => {
+      expect(await page.locator('.view h2').textContent()).toBe('four')
+      expect(await page.locator('output').textContent()).toBe('chr1:3000–3120')
+    }, 'bed.html')
+  })
+
+  test('without sequences, or any that are looked for, it says so', async () => {
+    await opened(async (page) => {
+      await page.getByLabel('find a sequence').fill('nobody')
+      expect(await page.getByText('No sequence has this in its name.').isVisible()).toBe(true)
+    })
+    await writeScores('none.npz', { hypothetical: new Float32Array(0), codes: new Uint8Array(0) })
+    await reportOf('none.npz', 'none.html')
+    await opened(async (page) => {
+      expect(await page.getByText('There are no sequences.').isVisible()).toBe(true)
+      expect(await page.locator('.view').isVisible()).toBe(false)
+      await page.keyboard.press('+')
+      await page.setViewportSize({ width: 800, height: 600 })
+    }, 'none.html')
   })
 
   test('it has a light and a dark face', async () => {

@@ -25,6 +25,7 @@ const columns = [
 const list = document.querySelector('tbody')
 const svg = document.querySelector('svg')
 const filter = document.querySelector('input')
+const nothing = document.getElementById('nothing')
 let sorted = { column: sequences.some(({ completeness }) => completeness !== null) ? 1 : 3, falling: true }
 let shown = []
 let chosen = sequences[0]
@@ -79,6 +80,7 @@ function drawList() {
       return row
     }),
   )
+  nothing.hidden = shown.length > 0
   for (const [index, heading] of document.querySelectorAll('th').entries())
     if (index === sorted.column)
       heading.setAttribute('aria-sort', sorted.falling ? 'descending' : 'ascending')
@@ -137,7 +139,8 @@ function draw() {
   for (const { start, end, pValue } of chosen.seqlets) {
     const [from, to] = [Math.max(start, view.start), Math.min(end, view.end)]
     if (from >= to) continue
-    const attributes = { class: 'seqlet', x: x(from), y: 0, width: (to - from) * pitch, height: LOGO_HEIGHT }
+    const width = Math.max(1, (to - from) * pitch)
+    const attributes = { class: 'seqlet', x: x(from), y: 0, width, height: LOGO_HEIGHT }
     const box = element('rect', attributes, svg)
     element('title', {}, box, `seqlet ${chosen.offset + start}–${chosen.offset + end}, p = ${show(pValue)}`)
   }
@@ -154,35 +157,55 @@ function draw() {
   drawLetters(first, end, { pitch, x, y, scores })
   if (hypothetical) drawHypothetical(first, end, { pitch, x, hypothetical })
   drawPositions(x, width)
-  document.querySelector('output').textContent =
-    `${chosen.offset + Math.round(view.start)}–${chosen.offset + Math.round(view.end)} of ${chosen.letters.length}`
+  const [from, to] = [view.start, view.end].map((position) => chosen.offset + Math.round(position))
+  document.querySelector('output').textContent = chosen.chrom
+    ? `${chosen.chrom}:${from}–${to}`
+    : `${from}–${to} of ${chosen.letters.length}`
   document.querySelector('.view h2').textContent = chosen.name
 }
 
+/** Groups `[from, to)` of positions that share a pixel: one each where there is room, and the same ones when moved. */
+function* groups(first, end, pitch) {
+  const size = Math.max(1, Math.floor(1 / pitch))
+  for (let from = first - (first % size); from < end; from += size)
+    yield [Math.max(first, from), Math.min(end, from + size)]
+}
+
+/** Of positions that share a pixel, the highest and the lowest. */
 function drawLetters(first, end, { pitch, x, y, scores }) {
-  for (let position = first; position < end; position++) {
-    const code = 'ACGT'.indexOf(chosen.letters[position])
-    const [tip, zero] = [y(scores[position]), y(0)]
-    if (code < 0 || Math.abs(tip - zero) < 0.3) continue
-    const gap = pitch >= NARROWEST_LETTER ? 0.04 * pitch : 0
-    // A negative height turns the letter over.
-    const transform = `translate(${x(position) + gap} ${tip})scale(${pitch - 2 * gap} ${zero - tip})`
-    const path = pitch >= NARROWEST_LETTER ? glyphs[code] : 'M0 0H1V1H0Z'
-    element(
-      'path',
-      {
-        transform,
-        d: path,
-        fill: colours[code],
-        'data-base': chosen.letters[position],
-        'data-position': position,
-      },
-      svg,
-    )
+  for (const [from, to] of groups(first, end, pitch)) {
+    let [high, low] = [from, from]
+    for (let position = from; position < to; position++) {
+      if (scores[position] > scores[high]) high = position
+      if (scores[position] < scores[low]) low = position
+    }
+    drawLetter(high, { pitch, x, y, scores })
+    if (low !== high && scores[low] < 0) drawLetter(low, { pitch, x, y, scores })
   }
 }
 
-/** One row per letter: red where it would add, blue where it would take away. */
+function drawLetter(position, { pitch, x, y, scores }) {
+  const code = 'ACGT'.indexOf(chosen.letters[position])
+  const [tip, zero] = [y(scores[position]), y(0)]
+  if (code < 0 || Math.abs(tip - zero) < 0.3) return
+  const isLetter = pitch >= NARROWEST_LETTER
+  const gap = isLetter ? 0.04 * pitch : 0
+  const width = Math.max(1, pitch - 2 * gap)
+  element(
+    'path',
+    {
+      // A negative height turns the letter over.
+      transform: `translate(${x(position) + gap} ${tip})scale(${width} ${zero - tip})`,
+      d: isLetter ? glyphs[code] : 'M0 0H1V1H0Z',
+      fill: colours[code],
+      'data-base': chosen.letters[position],
+      'data-position': position,
+    },
+    svg,
+  )
+}
+
+/** One row per letter: red where it would add, blue where it would take away; the strongest that share a pixel. */
 function drawHypothetical(first, end, { pitch, x, hypothetical }) {
   const top = LOGO_HEIGHT + BOTTOM + 4
   const { length } = chosen.letters
@@ -191,11 +214,14 @@ function drawHypothetical(first, end, { pitch, x, hypothetical }) {
   for (const [code, letter] of [...'ACGT'].entries()) {
     const rowTop = top + code * ROW_HEIGHT
     element('text', { x: LEFT - 6, y: rowTop + 10, 'text-anchor': 'end' }, svg, letter)
-    for (let position = first; position < end; position++) {
-      const strength = hypothetical[code * length + position] / (largest || 1)
+    for (const [from, to] of groups(first, end, pitch)) {
+      let value = 0
+      for (let at = code * length + from; at < code * length + to; at++)
+        if (Math.abs(hypothetical[at]) > Math.abs(value)) value = hypothetical[at]
+      const strength = value / (largest || 1)
       if (Math.abs(strength) < 0.02) continue
       const fill = strength > 0 ? 'var(--positive)' : 'var(--negative)'
-      const box = { x: x(position), y: rowTop, width: Math.max(pitch, 0.5), height: ROW_HEIGHT - 1, fill }
+      const box = { x: x(from), y: rowTop, width: (to - from) * pitch, height: ROW_HEIGHT - 1, fill }
       element('rect', { ...box, opacity: Math.min(1, Math.abs(strength) ** 0.7).toFixed(2) }, svg)
     }
   }
@@ -224,7 +250,7 @@ const actions = {
 document.addEventListener('keydown', (event) => {
   if (event.target.closest('input, #genome') || event.ctrlKey || event.metaKey || event.altKey) return
   const action = actions[event.key]
-  if (!action) return
+  if (!action || !chosen) return
   event.preventDefault()
   action()
 })
@@ -261,7 +287,7 @@ svg.addEventListener('pointerdown', (event) => {
   svg.addEventListener('pointermove', move)
   svg.addEventListener('pointerup', () => svg.removeEventListener('pointermove', move), { once: true })
 })
-addEventListener('resize', draw)
+addEventListener('resize', () => chosen && draw())
 
 // For the view of the genome, which pages of regions have.
 globalThis.report = {

@@ -42,7 +42,7 @@ ${await asset('page.css')}</style>
 <dl class="facts">
 ${facts.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`).join('\n')}
 </dl>
-<section class="view">
+<section class="view"${sequences.length > 0 ? '' : ' hidden'}>
 <div class="bar"><h2></h2><output></output>
 <button type="button" data-key="ArrowLeft" aria-label="left">←</button>
 <button type="button" data-key="ArrowRight" aria-label="right">→</button>
@@ -57,8 +57,9 @@ ${genome ? '<details id="genome"><summary>On the genome</summary><div></div></de
 <thead><tr>${COLUMNS.map((name) => `<th scope="col"><button type="button">${name}</button></th>`).join('')}</tr></thead>
 <tbody></tbody>
 </table></div>
+<p id="nothing" hidden>${sequences.length > 0 ? 'No sequence has this in its name.' : 'There are no sequences.'}</p>
 </section>
-<footer>${escapeHtml(note)} Wheel or + and − zoom, dragging or ← and → move, 0 shows all, ↑ and ↓ choose a sequence.</footer>
+<footer${sequences.length > 0 ? '' : ' hidden'}>${escapeHtml(note)} Wheel or + and − zoom, dragging or ← and → move, 0 shows all, ↑ and ↓ choose a sequence.</footer>
 </main>
 <script type="application/json" id="data">${data.replaceAll('<', '\\u003c')}</script>
 <script type="module">

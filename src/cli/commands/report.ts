@@ -85,9 +85,9 @@ function facts(scores: ScoreFile, data: ReportData): [string, string][] {
   const provenance = JSON.parse(scores.provenance ?? '{}') as Provenance
   const { modelSha256, parameters = {}, references, seed, version } = provenance
   const known: [string, unknown][] = [
-    ['Sequences', `${scores.count} of ${scores.length} positions`],
+    ['Sequences', `${scores.count}, of ${scores.length} positions each`],
     ['Target', parameters.target && describeTarget(parameters.target)],
-    ['Rule', parameters.rule ?? (version && 'rescale')],
+    ['Rule', describeRule(parameters.rule) ?? (version && 'rescale')],
     ['References', references?.join(', ')],
     ['Seed', seed],
     ['Worst completeness', data.worstCompleteness?.toExponential(1)],
@@ -99,6 +99,13 @@ function facts(scores: ScoreFile, data: ReportData): [string, string][] {
   return known.flatMap(([name, value]) =>
     value === undefined ? [] : [[name, typeof value === 'string' ? value : JSON.stringify(value)]],
   )
+}
+
+/** The name of the rule where it holds for all nodes, else what the provenance holds. */
+function describeRule(rule: unknown): unknown {
+  if (typeof rule !== 'object' || rule === null) return rule
+  const { default: name, ...rest } = rule as { default?: unknown }
+  return Object.keys(rest).length === 0 ? name : rule
 }
 
 /** `logits:1` for the common case, else what the provenance holds. */
