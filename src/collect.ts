@@ -22,7 +22,7 @@ export async function collectScores(
     copyInto(all, result, batch.offset, batch.native.examples)
     meter.add(batch.native.examples, result.completeness)
   }
-  return toScores(all!, examples, job.shape, meter.worst, job.description.warnings)
+  return toScores(all!, examples, job.shape, meter.worst, [...job.description.warnings])
 }
 
 function allocateLike(

@@ -6,7 +6,7 @@ import { firstNotCode, firstNotFinite, oneHotFromCodes } from './one-hot.js'
 import { type Layout, LETTERS } from './options/layout.js'
 import { assignReferences, type ResolvedReference, resolveReference } from './options/references.js'
 import type { ResolvedChoices } from './options/score-options.js'
-import type { PlanCache, PlanDescription } from './plan.js'
+import { type PlanCache, type PlanFacts, planFacts } from './plan.js'
 import { planOptions } from './plan-options.js'
 import { type ResultShape, resultBytes } from './scores.js'
 import type { Tensor, TensorData } from './tensor.js'
@@ -28,7 +28,7 @@ export interface Batching {
 
 export interface Job extends Batching {
   plan: NativePlan
-  description: PlanDescription
+  description: PlanFacts
   shape: ResultShape
 }
 
@@ -95,7 +95,7 @@ export async function createJob(
   const shared: (FloatArray | undefined)[] = []
   for (const input of inputs) shared.push(await sharedValues(input, precision))
   const plan = await plans.get(options, shared)
-  const description = JSON.parse(plan.describe()) as PlanDescription
+  const description = planFacts(plan)
   const shape = { scored: description.scored, targets: options.targets.length, several, references }
   const batchSize =
     settings.batchSize ??

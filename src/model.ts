@@ -43,7 +43,7 @@ import {
 } from './options/score-options.js'
 import { type InputInfo, type TensorInfo, toInputInfo, toTensorInfo } from './options/tensor-info.js'
 import { type Compute, computeBatches } from './pipeline.js'
-import { PlanCache, type PlanDescription } from './plan.js'
+import { describePlan, PlanCache, type PlanDescription } from './plan.js'
 import {
   collectPredictions,
   createPredictJob,
@@ -151,7 +151,8 @@ export class DeepLift {
       checkOptionKeys(options, 'describe')
       const choices = resolveChoices({ references: 'zeros', ...options }, this.outputs)
       const given = matchShapes(this.inputs, options.shapes ?? {}, options.channelAxis)
-      return (await this.#createJob(choices, given, { examples: 1, batchSize: 1, trace: false })).description
+      const { plan } = await this.#createJob(choices, given, { examples: 1, batchSize: 1, trace: false })
+      return describePlan(plan)
     } catch (error) {
       throw blame(error, caller)
     }

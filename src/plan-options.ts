@@ -6,7 +6,7 @@ import type { PlanOptions } from './native.js'
 import type { SizedOutput } from './options/head.js'
 import type { ResolvedChoices } from './options/score-options.js'
 import { settleTargets } from './options/target.js'
-import type { PlanCache, PlanDescription } from './plan.js'
+import { type PlanCache, planFacts } from './plan.js'
 
 export interface PlanSettings {
   /** Names of the outputs of the model. */
@@ -75,7 +75,7 @@ async function outputShapes(
     try {
       const none = inputs.map(() => undefined)
       const plan = await plans.get(probe, none)
-      const [target] = (JSON.parse(plan.describe()) as PlanDescription).targets
+      const [target] = planFacts(plan).targets
       sized.push({ name, shape: target!.shape })
     } catch (error) {
       if (!(error instanceof DeepLiftError) || error.code !== 'UNSUPPORTED_OP') throw error

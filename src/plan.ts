@@ -92,11 +92,30 @@ export interface PlanDescription {
   memoryPerExample: number
   /** What the memory holds: per example `examples`, per pair all others. */
   buffers: Record<'examples' | 'references' | 'parts' | 'multipliers' | 'records' | 'winners', BufferInfo>
-  /** Bytes of packed weights. */
+  /** Bytes of all packed weights that passes of the plan may ask for. Each is packed when it is first used. */
   weightBytes: number
+  /** Bytes of those that are packed already, by this plan or by others of the model, which share them. */
+  packedBytes: number
   /** Whether contributions sum to the difference of the target. */
   completeRule: boolean
   warnings: string[]
+}
+
+/** The plan as it is now: of what it holds, weights may have been packed since it was looked at last. */
+export function describePlan(plan: NativePlan): PlanDescription {
+  return JSON.parse(plan.describe()) as PlanDescription
+}
+
+/** What of a plan does not change. */
+export type PlanFacts = Omit<PlanDescription, 'packedBytes'>
+
+const facts = new WeakMap<NativePlan, PlanFacts>()
+
+/** What every job asks of its plan, described once: to count the work of all steps can take longer than a short job. */
+export function planFacts(plan: NativePlan): PlanFacts {
+  const known = facts.get(plan) ?? describePlan(plan)
+  facts.set(plan, known)
+  return known
 }
 
 interface Entry {

@@ -59,7 +59,7 @@ export async function* streamScores<R extends StreamRecord>(
       const { first, examples } = batch.native
       meter.add(examples, result.completeness)
       const worst = worstOf(result.completeness)
-      const scores = toScores(result, examples, job.shape, worst, job.description.warnings)
+      const scores = toScores(result, examples, job.shape, worst, [...job.description.warnings])
       yield { first, records: batch.records, ...scores }
     }
   } catch (error) {

@@ -82,3 +82,24 @@ test('a file that was written to since it was loaded is not mixed with what is k
   writeFileSync(path, dense(601))
   await expectError(() => model.score(inputs(600), options), 'INVALID_MODEL', 'written to')
 })
+
+test('a description packs nothing, and what passes have packed serves other plans', async () => {
+  const model = await DeepLift.load(dense(64))
+  const before = await model.describe(options)
+  expect(before.packedBytes).toBe(0)
+  expect(before.weightBytes).toBeGreaterThan(2 * 4 * 64 ** 2)
+  await model.score(inputs(64), options)
+  const after = await model.describe(options)
+  expect(after).toEqual({ ...before, packedBytes: before.weightBytes })
+  expect((await model.describe({ ...options, rule: 'gradient' })).packedBytes).toBe(before.weightBytes)
+  expect((await model.describe({ ...options, precision: 'float64' })).packedBytes).toBe(0)
+})
+
+test('predicting packs the forward pass only', async () => {
+  const model = await DeepLift.load(dense(64))
+  const before = await model.describe(options)
+  await model.predict(inputs(64))
+  const { packedBytes, weightBytes } = await model.describe(options)
+  expect(weightBytes).toBe(before.weightBytes)
+  expect(packedBytes).toBe(weightBytes / 2)
+})

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use deeplift_graph::broadcast::transpose_index;
 use deeplift_graph::operator::{ClosedForm, LinearKind, Members, Precision, Selection};
 use deeplift_graph::wire::Attribute;
-use deeplift_graph::{ensure, Graph, Node, Result, Structure, TensorId};
+use deeplift_graph::{ensure, Graph, Layers, Node, Result, Structure, TensorId};
 use deeplift_kernels::Reduced;
 use deeplift_rules::{maximum, Feed, MaxRule, NearZero, Policy, RuleName};
 use deeplift_simd::amx::TileUnit;
@@ -79,7 +79,7 @@ pub struct Compiled<T: Real> {
 }
 
 /// Numbers the tensors, instantiates every node's structure and picks its rule. `inputs` are those of the model,
-/// `layers` inner tensors that are scored in their place.
+/// `layers` inner tensors that are scored in their place; `shared` are the layers that other plans hold.
 ///
 /// # Errors
 /// `UNSUPPORTED_OP` naming a node that contributions would have to pass and that has no exact rule.
@@ -89,10 +89,12 @@ pub fn compile<T: Precision>(
     layers: &[(Site, TensorId)],
     options: &PlanOptions,
     choices: &Choices,
+    shared: &Layers,
 ) -> Result<Compiled<T>> {
     let mut c = Compiler {
         graph,
         choices,
+        shared,
         number: HashMap::new(),
         tensors: Tensors::default(),
         layers: layers.iter().map(|l| l.1).collect(),
@@ -118,6 +120,7 @@ pub fn compile<T: Precision>(
 struct Compiler<'a, T: Real> {
     graph: &'a Graph,
     choices: &'a Choices,
+    shared: &'a Layers,
     number: HashMap<TensorId, usize>,
     tensors: Tensors,
     layers: Vec<TensorId>,
@@ -227,9 +230,12 @@ impl<T: Precision> Compiler<'_, T> {
             self.warnings.push(format!("node '{}' ({}) {text}", node.name, node.op));
         }
         let rule = policy.pick(&node.name, fed);
-        let structure = match (structure, self.reduced) {
-            (Structure::Linear(l), Some(how)) => Structure::Linear(l.reduced(how).unwrap_or(l)),
-            (structure, _) => structure,
+        let structure = match structure {
+            Structure::Linear(mut l) => {
+                l.share(self.shared);
+                Structure::Linear(self.reduced.and_then(|how| l.reduced(how)).unwrap_or(l))
+            }
+            structure => structure,
         };
         let (kind, max) = self.kind(structure, rule, attributed)?;
         self.steps.push(Step {

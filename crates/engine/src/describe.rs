@@ -16,7 +16,7 @@ pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
     let (per_example, per_pair) = work::totals(plan, &costs);
     let steps: Vec<Value> = plan.steps.iter().zip(&costs).map(|(s, cost)| step(plan, s, cost)).collect();
     let flops: f64 = plan.steps.iter().map(flops).sum();
-    let weights: usize = plan.steps.iter().map(weights).sum();
+    let weights = plan.weights();
     let (pair, example) = plan.lane_bytes();
     let complete = plan.points == 0 && plan.steps.iter().all(|s| !s.attributed || s.is_complete());
     let inputs = plan.inputs.iter().map(|i| {
@@ -50,7 +50,8 @@ pub fn describe<T: Precision>(plan: &Plan<T>) -> Value {
         "workPerExample": total(&per_example),
         "workPerPair": total(&per_pair),
         "constantReferences": plan.has_constant_references(),
-        "weightBytes": weights,
+        "weightBytes": weights.packed + weights.unpacked,
+        "packedBytes": weights.packed,
         "memoryPerThread": pair * plan.lanes + example,
         "memoryPerPair": pair,
         "memoryPerExample": example,
@@ -134,13 +135,5 @@ pub(crate) fn flops<T: Precision>(s: &Step<T>) -> f64 {
         Kind::Linear(l, _) => l.flops(),
         Kind::ClosedForm(c) => c.flops(),
         _ => 0.0,
-    }
-}
-
-fn weights<T: Precision>(s: &Step<T>) -> usize {
-    match &s.kind {
-        Kind::Linear(l, _) => l.weight_bytes(),
-        Kind::ClosedForm(c) => c.weight_bytes(),
-        _ => 0,
     }
 }

@@ -7,6 +7,7 @@ use deeplift_graph::operator::{
 };
 use deeplift_graph::rule::Rule;
 use deeplift_graph::{bail, ensure, Result};
+use deeplift_kernels::Holding;
 use deeplift_rules::{Feed, MaxRule, RuleName};
 use deeplift_simd::Real;
 
@@ -221,7 +222,7 @@ impl<T: Precision> Plan<T> {
         let inputs = prepare::inputs(model, &options)?;
         let names = prepare::target_names(&options)?;
         let bound = prepare::graph(model, &options, &choices, &inputs, &names)?;
-        let mut c = compile(&bound.graph, inputs, &bound.layers, &options, &choices)
+        let mut c = compile(&bound.graph, inputs, &bound.layers, &options, &choices, &model.layers)
             .map_err(|e| e.at(&model.source))?;
         let nodes: Vec<String> = c.steps.iter().map(|s| s.name.clone()).collect();
         if let Some(p) = choices.policy.unmatched(&nodes).first() {
@@ -303,6 +304,27 @@ impl<T: Precision> Plan<T> {
             l.reference.total() + 2 * l.parts.total() + l.multipliers.total() + l.negative.total() + records;
         let size = size_of::<T>();
         ((pair + inputs) * size, (l.tape.total() + inputs * self.pairs()) * size)
+    }
+
+    /// Bytes of weights that are packed, and of those that passes of the plan may yet ask for. Other plans may share them.
+    pub fn weights(&self) -> Holding {
+        let mut holding = Holding::default();
+        for step in &self.steps {
+            let multipliers = step.attributed;
+            step.one_hot
+                .iter()
+                .for_each(|kernel| kernel.tally(multipliers && step.differences, &mut holding));
+            match &step.kind {
+                Kind::Linear(l, parts) => {
+                    l.tally(multipliers, &mut holding);
+                    let parts = parts.iter().flat_map(|parts| [&parts.positive, &parts.negative]);
+                    parts.flatten().for_each(|part| part.tally(multipliers, &mut holding));
+                }
+                Kind::ClosedForm(c) => c.tally(multipliers, &mut holding),
+                Kind::Elementwise(..) | Kind::Selection(_) | Kind::Forward(_) => {}
+            }
+        }
+        holding
     }
 
     /// Lanes of so many bytes that go through a layer together: `streamed` where weights should be read once for several,

@@ -2,6 +2,7 @@
 //!
 //! Jobs are served in order of arrival. Where the first job has nothing left to claim, idle threads help with the
 //! next, so that a caller who keeps two batches in flight keeps all threads busy.
+use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -119,12 +120,17 @@ fn work(signal: &Signal) {
     }
 }
 
+/// What a panic was that no result could tell of. Weights that cannot be read are no defect, and unwind with their error.
+fn defect(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or_default();
+    Error::new(Code::Internal, format!("a defect of this package: {text}; please report it"))
+}
+
 /// Lets a job do something; false if it had nothing to do. A panic ends the job, not the thread.
 fn advance(job: &Arc<dyn Job>, signal: &Signal) -> bool {
     let progress = catch_unwind(AssertUnwindSafe(|| job.step(signal))).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or_default();
-        job.fail(Error::new(Code::Internal, format!("a defect of this package: {text}; please report it")));
+        job.fail(panic.downcast().map_or_else(|panic| defect(panic.as_ref()), |error| *error));
         Progress::Finished
     });
     match progress {

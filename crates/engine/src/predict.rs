@@ -1,7 +1,7 @@
 //! Outputs of a model: the forward pass by itself.
 //!
 //! The plan holds all inputs fixed, so that no contribution passes any step: operators without a rule are computed,
-//! nothing is recorded, and what only multipliers need is not packed.
+//! and nothing is recorded.
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use crate::letters;
 use crate::live::narrow;
 use crate::mark::layout;
 use crate::options::{PlanOptions, PredictOptions};
-use crate::plan::{Kind, Layout, Plan};
+use crate::plan::{Layout, Plan};
 use crate::pool::{Job, Progress, Signal};
 use crate::prepare::{self, Bound};
 use crate::score::{Batch, Program};
@@ -64,14 +64,9 @@ pub(crate) fn forward<T: Precision>(model: &Model, options: &PlanOptions) -> Res
     let inputs = prepare::inputs(model, options)?;
     let names = prepare::target_names(options)?;
     let bound = prepare::graph(model, options, &choices, &inputs, &names)?;
-    let mut c =
-        compile::<T>(&bound.graph, inputs, &[], options, &choices).map_err(|e| e.at(&model.source))?;
+    let mut c = compile::<T>(&bound.graph, inputs, &[], options, &choices, &model.layers)
+        .map_err(|e| e.at(&model.source))?;
     c.scored.clear();
-    for step in &mut c.steps {
-        if let Kind::Linear(map, _) = &mut step.kind {
-            map.forward_only();
-        }
-    }
     let wanted = c.outputs.clone();
     fuse_forward(&mut c.steps, &c.tensors, &wanted);
     let inputs = c.inputs.iter().filter_map(|i| i.tensor);

@@ -209,6 +209,30 @@ impl Constant {
         }
     }
 
+    /// Whether all values are those of the other constant, bit for bit. Values in files are compared by where they are.
+    pub fn same(&self, other: &Constant) -> bool {
+        fn all<U>(a: &Arc<Vec<U>>, b: &Arc<Vec<U>>, same: impl Fn(&U, &U) -> bool) -> bool {
+            Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(&**b).all(|(a, b)| same(a, b)))
+        }
+        let values = match (&self.data, &other.data) {
+            (Data::F32(a), Data::F32(b)) => all(a, b, |a, b| a.to_bits() == b.to_bits()),
+            (Data::F64(a), Data::F64(b)) => all(a, b, |a, b| a.to_bits() == b.to_bits()),
+            (a, b) => a == b,
+        };
+        values && self.shape == other.shape && self.dtype == other.dtype
+    }
+
+    /// Whether the values stay where they are if this constant is dropped: in a file, or with somebody else.
+    pub fn is_held_elsewhere(&self) -> bool {
+        match &self.data {
+            Data::F32(v) => Arc::strong_count(v) > 1,
+            Data::F64(v) => Arc::strong_count(v) > 1,
+            Data::I64(v) => Arc::strong_count(v) > 1,
+            Data::Bool(v) => Arc::strong_count(v) > 1,
+            Data::Stored(_) => true,
+        }
+    }
+
     /// All values as doubles.
     pub fn to_f64(&self) -> Vec<f64> {
         (0..self.len()).map(|i| self.at(i)).collect()

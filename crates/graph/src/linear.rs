@@ -1,9 +1,10 @@
 //! Operators that are affine in their data inputs: `y = A x + b`.
 use std::ops::Range;
 
-use deeplift_kernels::{Epilogue, Reduced, Scratch, Work};
+use deeplift_kernels::{Epilogue, Holding, Reduced, Scratch, Work};
 use deeplift_simd::Real;
 
+use crate::layers::Layers;
 use crate::operator::Pass;
 
 /// What a policy may want to know of a linear operator.
@@ -73,8 +74,11 @@ pub trait Linear<T: Real>: Send + Sync {
     fn narrow(&mut self, _out: &Range<usize>, _input: &Range<usize>) -> bool {
         false
     }
-    /// Tells that multipliers will not be asked for; what only they need may be dropped.
-    fn forward_only(&mut self) {}
+    /// Takes the place of a layer that other plans hold, if one is the same. Called before anything else changes what is
+    /// computed.
+    fn share(&mut self, _layers: &Layers) {}
+    /// Counts the packed weights that passes read; those of the adjoint only if `multipliers` are asked for.
+    fn tally(&self, _multipliers: bool, _holding: &mut Holding) {}
     /// Whether the output is the plain sum of inputs as long as itself, so that their multipliers are its own.
     fn is_plain_sum(&self) -> bool {
         false
@@ -114,8 +118,7 @@ pub trait Linear<T: Real>: Send + Sync {
     fn fused(&self) -> Option<&dyn FusedLinear<T>> {
         None
     }
-    /// The operator for inputs that are sequences of letters, if it has a kernel for them. Tables are made with every
-    /// call.
+    /// The operator for inputs that are sequences of letters, if it has a kernel for them.
     fn one_hot(&self) -> Option<Box<dyn OneHotLinear<T>>> {
         None
     }
@@ -143,6 +146,8 @@ pub trait OneHotLinear<T: Real>: Send + Sync {
     /// Adjoint of one lane where the letters of `x` and `x0` differ, which is all that contributions see; everything else
     /// is set to zero. Only called if there is one.
     fn adjoint(&self, my: &[T], x: &[u8], x0: &[u8], mx: &mut [T], scratch: &mut Scratch<T>);
+    /// As [`Linear::tally`].
+    fn tally(&self, multipliers: bool, holding: &mut Holding);
     /// What one lane executes; the adjoint, if letters differ everywhere.
     fn work(&self, pass: Pass) -> Work;
 }

@@ -1,10 +1,12 @@
 //! A model after validation: every name resolves, no tensor has two producers, nodes are in topological order, and
 //! no weight is NaN. Shapes are still open; [`crate::bind`] fixes them.
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::constant::{element_count, Constant, DType};
 use crate::error::Result;
 use crate::graph::Attributes;
+use crate::layers::Layers;
 use crate::wire::{WireModel, WireNode, WireValue};
 use crate::{bail, ensure};
 
@@ -46,6 +48,8 @@ pub struct Model {
     /// In topological order.
     pub nodes: Vec<ModelNode>,
     pub constants: HashMap<String, Constant>,
+    /// What its plans share.
+    pub layers: Arc<Layers>,
 }
 
 impl Model {
@@ -94,7 +98,8 @@ impl Model {
                 || inputs.iter().any(|i| i.name == o.name);
             ensure!(known, InvalidModel, "graph output '{}' is produced by no node", o.name);
         }
-        Ok(Model { source: wire.source, opset: wire.opset, inputs, outputs, nodes, constants })
+        let layers = Arc::default();
+        Ok(Model { source: wire.source, opset: wire.opset, inputs, outputs, nodes, constants, layers })
     }
 
     /// Names of all tensors that can be a target: graph outputs and every tensor between nodes.

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use deeplift_kernels::{Scratch, Work};
+use deeplift_kernels::{Holding, Scratch, Work};
 use deeplift_simd::Real;
 
 use crate::constant::{Constant, DType, Data};
@@ -269,6 +269,8 @@ pub trait ClosedForm<T: Real>: Send + Sync {
     fn weight_bytes(&self) -> usize {
         0
     }
+    /// As [`Linear::tally`].
+    fn tally(&self, _multipliers: bool, _holding: &mut Holding) {}
     /// What one lane executes. Operators without a kernel of their own to name count as densely as `flops`.
     fn work(&self, _pass: Pass) -> Work {
         Work { kernel: String::new(), flops: self.flops(), weight_bytes: self.weight_bytes() }

@@ -89,7 +89,7 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
 impl Conv {
     fn kernel<T: Real>(&self) -> Kernel<T> {
         let bias = self.bias.as_ref().map_or(vec![], Constant::to_real);
-        Kernel::new(Direction::Forward, self.batch, &self.geometry, &self.weights, &bias)
+        Kernel::new(Direction::Forward, self.batch, &self.geometry, &self.weights, bias)
     }
 
     fn structure<T: Real>(&self) -> Result<Structure<T>> {

@@ -1,94 +1,62 @@
 //! A convolution or its transpose as a linear map: one is the adjoint of the other, so that both have two packed maps.
 use std::ops::Range;
+use std::sync::Arc;
 
 use deeplift_graph::operator::{Even, FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
-use deeplift_graph::Constant;
+use deeplift_graph::{Constant, Layers};
 use deeplift_kernels::{
-    ConvGeometry, Epilogue, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Reduced, Scratch,
-    Variant, Work,
+    ConvGeometry, Epilogue, Holding, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Reduced,
+    Scratch, Variant, Work,
 };
-use deeplift_simd::{Isa, Real};
+use deeplift_simd::Real;
 
-/// Which of the two maps the operator is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// Conv.
-    Forward,
-    /// ConvTranspose: from the output positions and channels of the geometry to its input's.
-    Transposed,
-}
+pub(crate) use crate::conv_layer::Direction;
+use crate::conv_layer::{ConvLayer, Sign};
 
 /// How values and how multipliers are computed unless told otherwise.
 const VARIANTS: [Variant; 2] = [Variant::Fastest, Variant::Multipliers];
 
 /// The kernel of Conv and ConvTranspose.
 pub(crate) struct Kernel<T: Real> {
-    direction: Direction,
+    layer: Arc<ConvLayer<T>>,
     batch: usize,
-    /// The file's own values, shared; parts are made from them.
-    weights: Constant,
-    /// One value per channel of the output, or none.
-    bias: Vec<T>,
     /// Of the operator and of its adjoint.
     variants: [Variant; 2],
     conv: PackedConv<T>,
     /// By direct sums, if `conv` is not and this may be asked for.
     even: Option<PackedConv<T>>,
-    /// None where neither direction asks for it.
+    /// None where nobody asks for multipliers.
     adjoint: Option<PackedConvAdjoint<T>>,
     /// Output positions that are computed, if not all.
     outputs: Option<Range<usize>>,
 }
 
 impl<T: Real> Kernel<T> {
-    /// Packs weights `[geometry's out_channels, in_channels / groups, taps..]` and one bias per channel of the
-    /// operator's output, or none.
+    /// Weights are `[geometry's out_channels, in_channels / groups, taps..]`; there is one bias per channel of the operator's
+    /// output, or none.
     pub fn new(
         direction: Direction,
         batch: usize,
         geometry: &ConvGeometry,
         weights: &Constant,
-        bias: &[T],
+        bias: Vec<T>,
     ) -> Self {
-        Self::packed(direction, batch, geometry, weights, &weights.to_real(), bias, VARIANTS)
+        Self::of(ConvLayer::new(direction, geometry, weights, bias), batch, VARIANTS)
     }
 
-    /// Packs values that may be a part of the constant's.
-    fn packed(
-        direction: Direction,
-        batch: usize,
-        geometry: &ConvGeometry,
-        weights: &Constant,
-        values: &[T],
-        bias: &[T],
-        variants: [Variant; 2],
-    ) -> Self {
-        let isa = Isa::active();
-        let (here, there) = match direction {
-            Direction::Forward => (bias, &[][..]),
-            Direction::Transposed => (&[][..], bias),
-        };
-        let [forward, back] = match direction {
+    fn of(layer: Arc<ConvLayer<T>>, batch: usize, variants: [Variant; 2]) -> Self {
+        let [forward, back] = match layer.direction() {
             Direction::Forward => variants,
             Direction::Transposed => [variants[1], variants[0]],
         };
-        let conv = PackedConv::with_variant(geometry.clone(), values, here, isa, forward);
-        let adjoint = PackedConvAdjoint::with_variant(geometry.clone(), values, there, isa, back);
-        let (weights, bias) = (weights.clone(), bias.to_vec());
-        let (even, adjoint) = (None, Some(adjoint));
-        Kernel { direction, batch, weights, bias, variants, conv, even, adjoint, outputs: None }
-    }
-
-    /// The same map in another way.
-    fn repacked(&self, variants: [Variant; 2]) -> Self {
-        let (g, values) = (self.conv.geometry(), self.weights.to_real());
-        Kernel::packed(self.direction, self.batch, g, &self.weights, &values, &self.bias, variants)
+        let (conv, adjoint) = (layer.conv(forward), Some(layer.adjoint(back)));
+        Kernel { layer, batch, variants, conv, even: None, adjoint, outputs: None }
     }
 
     /// Lengths of one example of the operator's input and output.
     fn lens(&self) -> (usize, usize) {
         let g = self.conv.geometry();
-        match self.direction {
+        match self.layer.direction() {
             Direction::Forward => (g.input_len(), g.output_len()),
             Direction::Transposed => (g.output_len(), g.input_len()),
         }
@@ -97,7 +65,7 @@ impl<T: Real> Kernel<T> {
     /// The geometry of a convolution over one axis, which can leave out outputs, and that axis.
     fn line(&self) -> Option<(&ConvGeometry, usize)> {
         let geometry = self.conv.geometry();
-        let plain = self.direction == Direction::Forward && self.batch == 1;
+        let plain = self.layer.direction() == Direction::Forward && self.batch == 1;
         Some((geometry, geometry.line().filter(|_| plain)?))
     }
 
@@ -107,7 +75,7 @@ impl<T: Real> Kernel<T> {
 
     /// The operator, or with `back` its adjoint, of one example.
     fn apply(&self, back: bool, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
-        if back == (self.direction == Direction::Transposed) {
+        if back == (self.layer.direction() == Direction::Transposed) {
             self.conv.forward(x, epilogue, scratch);
         } else {
             self.adjoint().apply(x, epilogue, scratch);
@@ -159,19 +127,8 @@ impl<T: Real> Linear<T> for Kernel<T> {
         let outs = self.line()?.0.out_channels;
         let mut conv = self.conv.clone();
         conv.narrow(out.start / outs..out.end.div_ceil(outs));
-        let (direction, batch, variants) = (self.direction, self.batch, self.variants);
-        let (weights, bias) = (self.weights.clone(), self.bias.clone());
-        Some(Box::new(Kernel {
-            direction,
-            batch,
-            weights,
-            bias,
-            variants,
-            conv,
-            even: None,
-            adjoint: None,
-            outputs: None,
-        }))
+        let (layer, batch, variants) = (self.layer.clone(), self.batch, self.variants);
+        Some(Box::new(Kernel { layer, batch, variants, conv, even: None, adjoint: None, outputs: None }))
     }
 
     fn narrow(&mut self, out: &Range<usize>, input: &Range<usize>) -> bool {
@@ -189,12 +146,12 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn reduced(&self, how: Reduced) -> Option<Box<dyn Linear<T>>> {
-        let kernel = self.repacked([Variant::Reduced(how); 2]);
+        let kernel = Kernel::of(self.layer.clone(), self.batch, [Variant::Reduced(how); 2]);
         (kernel.conv.is_reduced() || kernel.adjoint().is_reduced()).then(|| Box::new(kernel) as Box<_>)
     }
 
     fn is_even(&self) -> bool {
-        match self.direction {
+        match self.layer.direction() {
             Direction::Forward => self.conv.is_even(),
             Direction::Transposed => self.adjoint().is_even(),
         }
@@ -204,33 +161,40 @@ impl<T: Real> Linear<T> for Kernel<T> {
         if self.is_even() {
             return;
         }
-        let plain = self.direction == Direction::Forward && self.batch == 1 && self.outputs.is_none();
+        let plain = self.layer.direction() == Direction::Forward && self.batch == 1 && self.outputs.is_none();
         if when == Even::OnRequest && plain {
-            let (g, values) = (self.conv.geometry().clone(), self.weights.to_real());
-            self.even =
-                Some(PackedConv::with_variant(g, &values, &self.bias, Isa::active(), Variant::Direct));
+            self.even = Some(self.layer.conv(Variant::Direct));
         } else {
-            *self = self.repacked([Variant::Direct, self.variants[1]]);
+            *self = Kernel::of(self.layer.clone(), self.batch, [Variant::Direct, self.variants[1]]);
         }
     }
 
-    fn forward_only(&mut self) {
-        if self.direction == Direction::Forward {
-            self.adjoint = None;
+    fn share(&mut self, layers: &Layers) {
+        *self = Kernel::of(layers.share(self.layer.clone()), self.batch, self.variants);
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        let transposed = self.layer.direction() == Direction::Transposed;
+        if multipliers || !transposed {
+            self.conv.tally(holding);
         }
+        if multipliers || transposed {
+            self.adjoint.iter().for_each(|adjoint| adjoint.tally(holding));
+        }
+        self.even.iter().for_each(|even| even.tally(holding));
     }
 
     fn reads_letters(&self) -> bool {
-        self.direction == Direction::Forward && self.batch == 1 && OneHotConv::<T>::fits(self.conv.geometry())
+        self.layer.direction() == Direction::Forward
+            && self.batch == 1
+            && OneHotConv::<T>::fits(self.conv.geometry())
     }
 
     fn parts(&self) -> Parts<T> {
-        let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
-            let w: Vec<T> = self.weights.to_real::<T>().into_iter().map(keep).collect();
-            let (g, variants) = (self.conv.geometry(), self.variants);
-            Some(Box::new(Kernel::packed(self.direction, self.batch, g, &self.weights, &w, &[], variants)))
+        let part = |sign: Sign| -> Option<Box<dyn Linear<T>>> {
+            Some(Box::new(Kernel::of(self.layer.part(sign), self.batch, self.variants)))
         };
-        Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
+        Parts { positive: part(Sign::Positive), negative: part(Sign::Negative) }
     }
 
     fn kind(&self) -> LinearKind {
@@ -244,11 +208,11 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn weight_bytes(&self) -> usize {
-        self.weights.len() * size_of::<T>()
+        self.conv.geometry().weights_len() * size_of::<T>()
     }
 
     fn work(&self, pass: Pass) -> Work {
-        let adjoint = (pass == Pass::Adjoint) != (self.direction == Direction::Transposed);
+        let adjoint = (pass == Pass::Adjoint) != (self.layer.direction() == Direction::Transposed);
         let one = if adjoint { self.adjoint().work() } else { self.conv.work() };
         one.times(self.batch)
     }
@@ -261,14 +225,11 @@ impl<T: Real> Linear<T> for Kernel<T> {
         if !self.reads_letters() {
             return None;
         }
-        let (g, w) = (self.conv.geometry(), self.weights.to_real());
-        let mut conv = OneHotConv::new(g, &w, &self.bias, Isa::active())?;
+        let (mut conv, adjoint) = self.layer.one_hot()?;
+        let mut adjoint = adjoint.filter(|_| self.adjoint.is_some());
         if let Some(outputs) = &self.outputs {
             conv.narrow(outputs.clone());
-        }
-        let mut adjoint = self.adjoint.as_ref().and_then(|_| OneHotAdjoint::new(g, &w, Isa::active()));
-        if let (Some(outputs), Some(adjoint)) = (&self.outputs, &mut adjoint) {
-            adjoint.narrow(outputs.clone());
+            adjoint.iter_mut().for_each(|adjoint| adjoint.narrow(outputs.clone()));
         }
         Some(Box::new(OneHot { conv, adjoint }))
     }
@@ -292,6 +253,11 @@ impl<T: Real> OneHotLinear<T> for OneHot<T> {
     fn adjoint(&self, my: &[T], x: &[u8], x0: &[u8], mx: &mut [T], scratch: &mut Scratch<T>) {
         let adjoint = self.adjoint.as_ref().expect("only called if there is one");
         adjoint.apply(my, x, x0, mx, scratch);
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        self.conv.tally(holding);
+        self.adjoint.iter().filter(|_| multipliers).for_each(|adjoint| adjoint.tally(holding));
     }
 
     fn work(&self, pass: Pass) -> Work {

@@ -126,7 +126,7 @@ fn axes(cx: &Build<'_>, input: &[usize], taps: &[usize]) -> Result<Vec<Axis>> {
 impl ConvTranspose {
     fn kernel<T: Real>(&self) -> Kernel<T> {
         let bias = self.bias.as_ref().map_or(vec![], Constant::to_real);
-        Kernel::new(Direction::Transposed, self.batch, &self.geometry, &self.weights, &bias)
+        Kernel::new(Direction::Transposed, self.batch, &self.geometry, &self.weights, bias)
     }
 
     fn structure<T: Real>(&self) -> Result<Structure<T>> {

@@ -1,8 +1,13 @@
 //! Dense: `y = x W + b` over the last axis, the form that Gemm and MatMul with constant weights are rewritten to.
+use std::sync::Arc;
+
 use deeplift_graph::operator::{Linear, LinearKind, Parts, Pass};
-use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::{Epilogue, PackedDense, Packing, Reduced, Scratch, Work};
-use deeplift_simd::{Isa, Real};
+use deeplift_graph::{ensure, structures, Build, Constant, Fact, Layers, Operator, Result, Structure};
+use deeplift_kernels::{Epilogue, Holding, PackedDense, Reduced, Scratch, Work};
+use deeplift_simd::Real;
+
+use crate::conv_layer::Sign;
+use crate::dense_layer::DenseLayer;
 
 struct Dense {
     fact: Fact,
@@ -38,11 +43,8 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
 
 impl Dense {
     fn structure<T: Real>(&self) -> Result<Structure<T>> {
-        let (k, n) = (self.weights.shape[0], self.weights.shape[1]);
-        let mut packing = Packing::new(k, n, &self.bias.to_real::<T>(), Isa::active());
-        self.weights.entries(|k, n, weight| packing.set(k, n, weight))?;
-        let packed = packing.finish().with_adjoint();
-        Ok(Structure::Linear(Box::new(Kernel { rows: self.rows, packed })))
+        let layer = DenseLayer::new(self.weights.clone(), self.bias.to_real());
+        Ok(Structure::Linear(Box::new(Kernel::<T>::of(self.rows, layer, None))))
     }
 }
 
@@ -57,7 +59,17 @@ impl Operator for Dense {
 struct Kernel<T: Real> {
     /// Rows of one lane.
     rows: usize,
+    layer: Arc<DenseLayer<T>>,
     packed: PackedDense<T>,
+    how: Option<Reduced>,
+}
+
+impl<T: Real> Kernel<T> {
+    /// In products of bf16 if these are asked for, and pay.
+    fn of(rows: usize, layer: Arc<DenseLayer<T>>, how: Option<Reduced>) -> Self {
+        let packed = how.and_then(|how| layer.reduced(how)).unwrap_or_else(|| layer.packed());
+        Kernel { rows, layer, packed, how }
+    }
 }
 
 impl<T: Real> Linear<T> for Kernel<T> {
@@ -82,18 +94,23 @@ impl<T: Real> Linear<T> for Kernel<T> {
     }
 
     fn reduced(&self, how: Reduced) -> Option<Box<dyn Linear<T>>> {
-        Some(Box::new(Kernel { rows: self.rows, packed: self.packed.reduced(how)? }))
+        self.layer.reduced(how)?;
+        Some(Box::new(Kernel::of(self.rows, self.layer.clone(), Some(how))))
     }
 
-    fn forward_only(&mut self) {
-        self.packed.forward_only();
+    fn share(&mut self, layers: &Layers) {
+        *self = Kernel::of(self.rows, layers.share(self.layer.clone()), self.how);
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        self.packed.tally(multipliers, holding);
     }
 
     fn parts(&self) -> Parts<T> {
-        let part = |keep: fn(T) -> T| -> Option<Box<dyn Linear<T>>> {
-            Some(Box::new(Kernel { rows: self.rows, packed: self.packed.part(keep) }))
+        let part = |sign: Sign| -> Option<Box<dyn Linear<T>>> {
+            Some(Box::new(Kernel::of(self.rows, self.layer.part(sign), self.how)))
         };
-        Parts { positive: part(|w| w.max(T::ZERO)), negative: part(|w| w.min(T::ZERO)) }
+        Parts { positive: part(Sign::Positive), negative: part(Sign::Negative) }
     }
 
     fn kind(&self) -> LinearKind {

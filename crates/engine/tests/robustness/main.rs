@@ -12,6 +12,7 @@ mod fuzz;
 mod instruction_sets;
 mod invariance;
 mod jobs;
+mod packing;
 mod refusals;
 mod sequences;
 mod slices;

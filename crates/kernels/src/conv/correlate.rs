@@ -18,10 +18,11 @@
 mod work;
 
 use super::axis::Axis;
+use super::weights::MapWeights;
+use crate::lazy::{Holding, LazyWeights};
 use crate::{Epilogue, Scratch};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Bytes of activations in one row block: a quarter of the smallest L2 in use (1 MiB), beside a panel and what the
 /// epilogue reads and writes.
@@ -58,23 +59,15 @@ pub(super) struct Correlation<T: Real> {
     reach: usize,
     /// `[group][panel][k][columns]`, `k` over taps and source channels; the last panel may be half as wide.
     /// Shared by maps that differ in the outputs they compute.
-    panels: Arc<AlignedVec<T>>,
+    panels: LazyWeights<T>,
     /// `[group][columns of all panels]`.
     bias: AlignedVec<T>,
 }
 
 impl<T: Real> Correlation<T> {
-    /// Packs the weights, given as `weight(group, source channel, destination channel, kernel taps)`.
-    ///
     /// `bias` has one value per destination channel or is empty.
-    pub fn new(
-        axes: [Axis; 3],
-        [groups, ins, outs]: [usize; 3],
-        weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
-        bias: &[T],
-        isa: Isa,
-    ) -> Self {
-        let (axes, order) = simplify(axes);
+    pub fn new(axes: [Axis; 3], weights: &MapWeights<T>, bias: &[T], isa: Isa) -> Self {
+        let ([groups, ins, outs], (axes, order)) = (weights.sizes(), simplify(axes));
         let joined = best_join::<T>(&axes[2], [groups, ins, outs], isa);
         let reach =
             if axes[2].taps.is_empty() { 0 } else { axes[2].taps.len() + (joined - 1) * axes[2].from_step };
@@ -86,33 +79,13 @@ impl<T: Real> Correlation<T> {
             outs,
             joined,
             reach,
-            panels: Arc::default(),
+            panels: LazyWeights::default(),
             bias: AlignedVec::default(),
         };
         let width = packed.width();
-        let depth = packed.depth();
-        let mut panels = AlignedVec::zeroed(groups * depth * width);
-        for group in 0..groups {
-            for column in 0..joined * outs {
-                let (shift, out) = (column / outs * packed.axes[2].from_step, column % outs);
-                for k in 0..depth {
-                    let (tap, channel) = (k / ins, k % ins);
-                    let (line, u) = (tap / reach, tap % reach);
-                    let Some(t2) = u.checked_sub(shift).filter(|&t| t < packed.axes[2].taps.len()) else {
-                        continue;
-                    };
-                    let lines = packed.axes[1].taps.len();
-                    let taps = [line / lines, line % lines, t2];
-                    let mut kernel = [0; 3];
-                    for (axis, &original) in order.iter().enumerate() {
-                        kernel[original] = packed.axes[axis].taps[taps[axis]];
-                    }
-                    let at = packed.panel_index(group, column, k);
-                    panels[at] = weight(group, channel, out, kernel);
-                }
-            }
-        }
-        packed.panels = panels.into();
+        let (shape, weights) = (packed.clone(), weights.clone());
+        let len = groups * packed.depth() * width;
+        packed.panels = LazyWeights::new(len, move |panels| shape.pack(order, &weights, panels));
         if !bias.is_empty() {
             packed.bias = AlignedVec::zeroed(groups * width);
             for group in 0..groups {
@@ -122,6 +95,35 @@ impl<T: Real> Correlation<T> {
             }
         }
         packed
+    }
+
+    /// Writes the panels over zeros; axis `a` was axis `order[a]` of the convolution.
+    fn pack(&self, order: [usize; 3], weights: &MapWeights<T>, panels: &mut [T]) {
+        let (weight, axes) = (weights.read(), &self.axes);
+        for group in 0..self.groups {
+            for column in 0..self.joined * self.outs {
+                let (shift, out) = (column / self.outs * axes[2].from_step, column % self.outs);
+                for k in 0..self.depth() {
+                    let (tap, channel) = (k / self.ins, k % self.ins);
+                    let (line, u) = (tap / self.reach, tap % self.reach);
+                    let Some(t2) = u.checked_sub(shift).filter(|&t| t < axes[2].taps.len()) else {
+                        continue;
+                    };
+                    let lines = axes[1].taps.len();
+                    let taps = [line / lines, line % lines, t2];
+                    let mut kernel = [0; 3];
+                    for (axis, &original) in order.iter().enumerate() {
+                        kernel[original] = axes[axis].taps[taps[axis]];
+                    }
+                    panels[self.panel_index(group, column, k)] = weight(group, channel, out, kernel);
+                }
+            }
+        }
+    }
+
+    /// Counts the panels.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.panels.tally(holding);
     }
 
     /// Multiply-adds of a vector that one output position takes, with all its channels.

@@ -1,6 +1,8 @@
 //! Convolution with one channel per group: each channel with its own taps, vectorised over the channels.
 
 use super::axis::Axis;
+use super::weights::MapWeights;
+use crate::lazy::{Holding, LazyWeights};
 use crate::{Epilogue, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd};
 
@@ -15,28 +17,32 @@ pub(super) struct Depthwise<T: Real> {
     axes: [Axis; 3],
     channels: usize,
     /// `[taps][channels]`.
-    weights: AlignedVec<T>,
+    weights: LazyWeights<T>,
     /// One per channel, or empty.
     bias: AlignedVec<T>,
 }
 
 impl<T: Real> Depthwise<T> {
-    /// Packs the weights, given as `weight(channel, kernel taps)`.
-    pub fn new(
-        axes: [Axis; 3],
-        channels: usize,
-        weight: impl Fn(usize, [usize; 3]) -> T,
-        bias: &[T],
-        isa: Isa,
-    ) -> Self {
-        let [n0, n1, n2] = [0, 1, 2].map(|a: usize| axes[a].taps.len());
-        let mut weights = AlignedVec::zeroed(n0 * n1 * n2 * channels);
-        for (i, value) in weights.iter_mut().enumerate() {
-            let tap = i / channels;
-            let taps = [tap / (n1 * n2), tap / n2 % n1, tap % n2];
-            *value = weight(i % channels, [0, 1, 2].map(|a| axes[a].taps[taps[a]]));
-        }
+    /// `bias` has one value per channel or is empty.
+    pub fn new(axes: [Axis; 3], weights: &MapWeights<T>, bias: &[T], isa: Isa) -> Self {
+        let [channels, ..] = weights.sizes();
+        let taps = axes.each_ref().map(|axis| axis.taps.clone());
+        let [n0, n1, n2] = [0, 1, 2].map(|a: usize| taps[a].len());
+        let own = weights.clone();
+        let weights = LazyWeights::new(n0 * n1 * n2 * channels, move |weights| {
+            let weight = own.read();
+            for (i, value) in weights.iter_mut().enumerate() {
+                let tap = i / channels;
+                let at = [tap / (n1 * n2), tap / n2 % n1, tap % n2];
+                *value = weight(i % channels, 0, 0, [0, 1, 2].map(|a: usize| taps[a][at[a]]));
+            }
+        });
         Self { isa, axes, channels, weights, bias: bias.into() }
+    }
+
+    /// Counts the weights.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.weights.tally(holding);
     }
 
     /// The map along one axis.
@@ -48,7 +54,7 @@ impl<T: Real> Depthwise<T> {
     pub fn work(&self) -> Work {
         let inside = |axis: &Axis| (0..axis.count).map(|j| axis.taps_inside(j).len()).sum::<usize>();
         let products: usize = self.axes.iter().map(inside).product::<usize>() * self.channels;
-        let weight_bytes = self.weights.len() * size_of::<T>();
+        let weight_bytes = self.weights.bytes();
         Work { kernel: "depthwise".into(), flops: 2.0 * products as f64, weight_bytes }
     }
 
@@ -73,7 +79,14 @@ impl<T: Real> Depthwise<T> {
 
     /// Sums of `N` channels of output `j`, from channel `first` on, tap by tap.
     #[inline(always)]
-    fn sums<S: Simd, const N: usize>(&self, simd: S, x: &[T], j: [usize; 3], first: usize) -> [T; N] {
+    fn sums<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        x: &[T],
+        weights: &[T],
+        j: [usize; 3],
+        first: usize,
+    ) -> [T; N] {
         let axes = &self.axes;
         let mut sums = [T::ZERO; N];
         let position = |a: usize, t: usize| axes[a].position(j[a], t) as usize;
@@ -84,7 +97,7 @@ impl<T: Real> Depthwise<T> {
                 for t2 in axes[2].taps_inside(j[2]) {
                     let from = (line + position(2, t2)) * self.channels + first;
                     let x: [T; N] = array(&x[from..]);
-                    let w: [T; N] = array(&self.weights[(tap + t2) * self.channels + first..]);
+                    let w: [T; N] = array(&weights[(tap + t2) * self.channels + first..]);
                     for c in 0..N {
                         sums[c] = simd.fma(x[c], w[c], sums[c]);
                     }
@@ -119,7 +132,7 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Run { packed, x, epilogue } = self;
-        let channels = packed.channels;
+        let (channels, weights) = (packed.channels, &packed.weights[..]);
         packed.for_each_output(
             #[inline(always)]
             |to, j| {
@@ -127,17 +140,17 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
                 // Wide steps keep several sums in flight; narrow ones finish the channels. The chain of operations
                 // of one channel is the same in all.
                 while first + WIDE <= channels {
-                    let sums: [T; WIDE] = packed.sums(simd, x, j, first);
+                    let sums: [T; WIDE] = packed.sums(simd, x, weights, j, first);
                     epilogue.apply(to * channels + first, &sums);
                     first += WIDE;
                 }
                 while first + NARROW <= channels {
-                    let sums: [T; NARROW] = packed.sums(simd, x, j, first);
+                    let sums: [T; NARROW] = packed.sums(simd, x, weights, j, first);
                     epilogue.apply(to * channels + first, &sums);
                     first += NARROW;
                 }
                 while first < channels {
-                    let sums: [T; 1] = packed.sums(simd, x, j, first);
+                    let sums: [T; 1] = packed.sums(simd, x, weights, j, first);
                     epilogue.apply(to * channels + first, &sums);
                     first += 1;
                 }

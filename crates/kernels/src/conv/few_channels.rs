@@ -7,6 +7,8 @@
 
 use super::axis::Axis;
 use super::correlate::simplify;
+use super::weights::MapWeights;
+use crate::lazy::{Holding, LazyWeights};
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{
     AlignedVec, Factors, Isa, Kernel, Real, Simd, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS,
@@ -27,23 +29,16 @@ pub(super) struct FewChannels<T: Real> {
     ins: usize,
     outs: usize,
     /// `[destination channel][taps][source channel]`.
-    weights: AlignedVec<T>,
+    weights: LazyWeights<T>,
     /// Per destination channel.
     bias: [T; STRIP_FACTORS],
 }
 
 impl<T: Real> FewChannels<T> {
-    /// Packs `weight(group, source channel, destination channel, kernel taps)`. `None` if sums over vectors do not suit the
-    /// shapes, or take longer than `other` multiply-adds of a vector per position.
-    pub fn new(
-        axes: &[Axis; 3],
-        [groups, ins, outs]: [usize; 3],
-        weight: &impl Fn(usize, usize, usize, [usize; 3]) -> T,
-        bias: &[T],
-        isa: Isa,
-        other: f64,
-    ) -> Option<Self> {
-        let (axes, order) = simplify(axes.clone());
+    /// `None` if sums over vectors do not suit the shapes, or take longer than `other` multiply-adds of a vector per
+    /// position.
+    pub fn new(axes: &[Axis; 3], weights: &MapWeights<T>, bias: &[T], isa: Isa, other: f64) -> Option<Self> {
+        let ([groups, ins, outs], (axes, order)) = (weights.sizes(), simplify(axes.clone()));
         let run = axes[2].taps.len() * ins;
         let vector = isa.tile_columns::<T>() / 2;
         let contiguous = axes[2].tap_step == 1 || axes[2].taps.len() == 1;
@@ -60,20 +55,28 @@ impl<T: Real> FewChannels<T> {
         if lines == 0 || reached > MOST_PADDING * source || cost >= other {
             return None;
         }
-        let mut weights = AlignedVec::zeroed(outs * lines * run);
-        for (at, value) in weights.iter_mut().enumerate() {
-            let (out, line, k) = (at / (lines * run), at / run % lines, at % run);
-            let per_line = axes[1].taps.len();
-            let taps = [line / per_line, line % per_line, k / ins];
-            let mut kernel = [0; 3];
-            for (axis, &original) in order.iter().enumerate() {
-                kernel[original] = axes[axis].taps[taps[axis]];
+        let (own, all) = (weights.clone(), axes.each_ref().map(|axis| axis.taps.clone()));
+        let weights = LazyWeights::new(outs * lines * run, move |weights| {
+            let weight = own.read();
+            for (at, value) in weights.iter_mut().enumerate() {
+                let (out, line, k) = (at / (lines * run), at / run % lines, at % run);
+                let per_line = all[1].len();
+                let taps = [line / per_line, line % per_line, k / ins];
+                let mut kernel = [0; 3];
+                for (axis, &original) in order.iter().enumerate() {
+                    kernel[original] = all[axis][taps[axis]];
+                }
+                *value = weight(0, k % ins, out, kernel);
             }
-            *value = weight(0, k % ins, out, kernel);
-        }
+        });
         let mut own = [T::ZERO; STRIP_FACTORS];
         own[..bias.len()].copy_from_slice(bias);
         Some(Self { isa, axes, ins, outs, weights, bias: own })
+    }
+
+    /// Counts the weights.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.weights.tally(holding);
     }
 
     /// The map along the axis that rows run along. No other has more than one position where the convolution is a line.
@@ -87,7 +90,7 @@ impl<T: Real> FewChannels<T> {
         Work {
             kernel: format!("dots {}x{}", self.isa.strip_rows(), self.outs),
             flops: 2.0 * (positions * self.weights.len()) as f64,
-            weight_bytes: self.weights.len() * size_of::<T>(),
+            weight_bytes: self.weights.bytes(),
         }
     }
 

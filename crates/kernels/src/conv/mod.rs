@@ -9,8 +9,10 @@ pub(crate) mod correlate;
 mod depthwise;
 mod few_channels;
 mod reduced;
+mod weights;
 mod winograd;
 
+use crate::lazy::{Holding, Source};
 use crate::{Epilogue, Reduced, Scratch, Work};
 use axis::Axis;
 use correlate::Correlation;
@@ -19,6 +21,7 @@ use depthwise::Depthwise;
 use few_channels::FewChannels;
 use reduced::ReducedCorrelation;
 use std::ops::Range;
+use weights::MapWeights;
 use winograd::Winograd;
 
 /// Shapes of a convolution over three spatial axes (leading ones for fewer), channels-last.
@@ -129,7 +132,7 @@ pub(crate) fn windows_over(
     first.min(outputs)..end.min(outputs).max(first.min(outputs))
 }
 
-/// A convolution with its weights packed for the forward pass.
+/// A convolution with its weights packed for the forward pass, when they are first used.
 #[derive(Clone, Debug)]
 pub struct PackedConv<T: Real> {
     geometry: ConvGeometry,
@@ -163,30 +166,37 @@ enum Packed<T: Real> {
 }
 
 impl<T: Real> Packed<T> {
-    /// Packs a map between `[groups, source channels, destination channels]` as matrix products.
-    fn products(
-        axes: [Axis; 3],
-        sizes: [usize; 3],
-        weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
-        bias: &[T],
-        isa: Isa,
-        variant: Variant,
-    ) -> Self {
+    /// Chooses the way for a map, from shapes alone.
+    fn new(axes: [Axis; 3], weights: &MapWeights<T>, bias: &[T], isa: Isa, variant: Variant) -> Self {
+        if weights.is_depthwise() {
+            return Packed::Depthwise(Depthwise::new(axes, weights, bias, isa));
+        }
         if let Variant::Reduced(how) = variant {
-            if let Some(packed) = ReducedCorrelation::new(&axes, sizes, &weight, bias, isa, how) {
+            if let Some(packed) = ReducedCorrelation::new(&axes, weights, bias, isa, how) {
                 return Packed::Reduced(Box::new(packed));
             }
         }
-        if let Some(packed) = Winograd::new(&axes, sizes, &weight, bias, isa, variant) {
+        if let Some(packed) = Winograd::new(&axes, weights, bias, isa, variant) {
             return Packed::Winograd(Box::new(packed));
         }
         if variant != Variant::Winograd {
-            let products = Correlation::<T>::vectors_per_position(&axes, sizes, isa);
-            if let Some(packed) = FewChannels::new(&axes, sizes, &weight, bias, isa, products) {
+            let products = Correlation::<T>::vectors_per_position(&axes, weights.sizes(), isa);
+            if let Some(packed) = FewChannels::new(&axes, weights, bias, isa, products) {
                 return Packed::FewChannels(packed);
             }
         }
-        Packed::Matrix(Correlation::new(axes, sizes, weight, bias, isa))
+        Packed::Matrix(Correlation::new(axes, weights, bias, isa))
+    }
+
+    /// Counts what is packed.
+    fn tally(&self, holding: &mut Holding) {
+        match self {
+            Packed::Matrix(packed) => packed.tally(holding),
+            Packed::Winograd(packed) => packed.tally(holding),
+            Packed::Reduced(packed) => packed.tally(holding),
+            Packed::Depthwise(packed) => packed.tally(holding),
+            Packed::FewChannels(packed) => packed.tally(holding),
+        }
     }
 
     fn is_reduced(&self) -> bool {
@@ -234,12 +244,12 @@ impl<T: Real> Packed<T> {
 }
 
 impl<T: Real> PackedConv<T> {
-    /// Packs `weights`, `[out_channels][in_channels / groups][k0][k1][k2]`, and `bias`, one per output channel
+    /// For `weights`, `[out_channels][in_channels / groups][k0][k1][k2]`, and `bias`, one per output channel
     /// or empty.
     ///
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
-    pub fn new(geometry: ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Self {
+    pub fn new(geometry: ConvGeometry, weights: impl Into<Source<T>>, bias: &[T], isa: Isa) -> Self {
         Self::with_variant(geometry, weights, bias, isa, Variant::Fastest)
     }
 
@@ -249,29 +259,23 @@ impl<T: Real> PackedConv<T> {
     /// If shapes do not agree or the instruction set is not available.
     pub fn with_variant(
         geometry: ConvGeometry,
-        weights: &[T],
+        weights: impl Into<Source<T>>,
         bias: &[T],
         isa: Isa,
         variant: Variant,
     ) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
+        let weights = weights.into();
         geometry.check(weights.len(), bias.len());
-        let g = &geometry;
-        let axes = [0, 1, 2].map(|axis| Axis::forward(g, axis));
-        let packed = if g.is_depthwise() {
-            Packed::Depthwise(Depthwise::new(
-                axes,
-                g.in_channels,
-                |c, k| weights[g.weight_at(c, 0, k)],
-                bias,
-                isa,
-            ))
-        } else {
-            let (ins, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
-            let weight = |group, i, o, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
-            Packed::products(axes, [g.groups, ins, outs], weight, bias, isa, variant)
-        };
+        let axes = [0, 1, 2].map(|axis| Axis::forward(&geometry, axis));
+        let weights = MapWeights::new(&geometry, weights, false);
+        let packed = Packed::new(axes, &weights, bias, isa, variant);
         Self { geometry, packed }
+    }
+
+    /// Counts its packed weights.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.packed.tally(holding);
     }
 
     /// Whether products are in bf16.
@@ -321,7 +325,7 @@ impl<T: Real> PackedConv<T> {
     }
 }
 
-/// The adjoint of a convolution with its weights packed: multipliers of the output to multipliers of the input.
+/// The adjoint of a convolution with its weights packed, when they are first used: multipliers of the output to multipliers of the input.
 #[derive(Clone, Debug)]
 pub struct PackedConvAdjoint<T: Real> {
     geometry: ConvGeometry,
@@ -332,19 +336,19 @@ pub struct PackedConvAdjoint<T: Real> {
 }
 
 impl<T: Real> PackedConvAdjoint<T> {
-    /// Packs the adjoint of the convolution with this geometry and these weights.
+    /// The adjoint of the convolution with this geometry and these weights.
     ///
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
-    pub fn new(geometry: ConvGeometry, weights: &[T], isa: Isa) -> Self {
+    pub fn new(geometry: ConvGeometry, weights: impl Into<Source<T>>, isa: Isa) -> Self {
         Self::with_bias(geometry, weights, &[], isa)
     }
 
-    /// Packs the adjoint plus `bias`, one per input channel of the convolution or empty: a transposed convolution.
+    /// The adjoint plus `bias`, one per input channel of the convolution or empty: a transposed convolution.
     ///
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
-    pub fn with_bias(geometry: ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Self {
+    pub fn with_bias(geometry: ConvGeometry, weights: impl Into<Source<T>>, bias: &[T], isa: Isa) -> Self {
         Self::with_variant(geometry, weights, bias, isa, Variant::Fastest)
     }
 
@@ -354,35 +358,33 @@ impl<T: Real> PackedConvAdjoint<T> {
     /// If shapes do not agree or the instruction set is not available.
     pub fn with_variant(
         geometry: ConvGeometry,
-        weights: &[T],
+        weights: impl Into<Source<T>>,
         bias: &[T],
         isa: Isa,
         variant: Variant,
     ) -> Self {
         assert!(isa.is_available(), "convolution: this processor has no {isa}");
+        let weights = weights.into();
         geometry.check(weights.len(), 0);
         let channels = geometry.in_channels;
         assert!(bias.is_empty() || bias.len() == channels, "adjoint: {} biases for {geometry:?}", bias.len());
-        let g = &geometry;
-        let (ins, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
-        let pack = |axes: [Axis; 3]| {
-            if g.is_depthwise() {
-                let weight = |c, k| weights[g.weight_at(c, 0, k)];
-                return Packed::Depthwise(Depthwise::new(axes, g.in_channels, weight, bias, isa));
-            }
-            let weight = |group, o, i, kernel| weights[g.weight_at(group * outs + o, i, kernel)];
-            Packed::products(axes, [g.groups, outs, ins], weight, bias, isa, variant)
-        };
+        let (g, weights) = (&geometry, MapWeights::new(&geometry, weights, true));
         let mut phases = Vec::new();
         for axis0 in Axis::adjoint(g, 0) {
             for axis1 in Axis::adjoint(g, 1) {
                 for axis2 in Axis::adjoint(g, 2) {
-                    phases.push(pack([axis0.clone(), axis1.clone(), axis2]));
+                    let axes = [axis0.clone(), axis1.clone(), axis2];
+                    phases.push(Packed::new(axes, &weights, bias, isa, variant));
                 }
             }
         }
         let live = 0..geometry.output_len();
         Self { geometry, phases, live }
+    }
+
+    /// Counts its packed weights.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.phases.iter().for_each(|phase| phase.tally(holding));
     }
 
     /// Bound on how much larger rounding errors are than those of direct sums, for values of equal magnitude.

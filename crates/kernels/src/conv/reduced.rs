@@ -10,6 +10,8 @@
 
 use super::axis::Axis;
 use super::correlate::simplify;
+use super::weights::MapWeights;
+use crate::lazy::Holding;
 use crate::reduced::{split_row, Panels, TILE};
 use crate::{Epilogue, Reduced, Scratch, Work};
 use deeplift_simd::amx::{Block, Operand, Tiles, SPAN, STEP};
@@ -55,17 +57,15 @@ struct Planes {
 }
 
 impl<T: Real> ReducedCorrelation<T> {
-    /// Packs the weights, given as `weight(group, source channel, destination channel, kernel taps)`, if tiles are worth
-    /// it. `bias` has one value per destination channel or is empty.
+    /// None unless tiles are worth it. `bias` has one value per destination channel or is empty.
     pub fn new(
         axes: &[Axis; 3],
-        [groups, ins, outs]: [usize; 3],
-        weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
+        weights: &MapWeights<T>,
         bias: &[T],
         isa: Isa,
         reduced: Reduced,
     ) -> Option<Self> {
-        let (axes, order) = simplify(axes.clone());
+        let ([groups, ins, outs], (axes, order)) = (weights.sizes(), simplify(axes.clone()));
         let taps = [0, 1, 2].map(|a: usize| axes[a].taps.len());
         let depth = ins * taps.iter().product::<usize>();
         let blocks = ins.div_ceil(STEP);
@@ -94,24 +94,41 @@ impl<T: Real> ReducedCorrelation<T> {
         if depth == 0 || read > most || !reduced.pays(steps, depth, outs) {
             return None;
         }
-        let weight = |group: usize, step: usize, k: usize, out: usize| {
-            let (line, tap, channel) = packed.product(step, k);
-            if tap >= taps[2] || channel >= ins {
-                return T::ZERO;
-            }
-            let mut kernel = [0; 3];
-            for (axis, t) in [line / taps[1], line % taps[1], tap].into_iter().enumerate() {
-                kernel[order[axis]] = packed.axes[axis].taps[t];
-            }
-            weight(group, channel, out, kernel)
-        };
         let panels = (0..groups).map(|g| {
             let bias = |c: usize| bias.get(g * outs + c).copied().unwrap_or(T::ZERO);
-            Panels::new(reduced.products, steps, outs, |s, k, c| weight(g, s, k, c), bias)
+            let (shape, weights) = (packed.clone(), weights.clone());
+            let read = move || {
+                let (shape, weight) = (shape.clone(), weights.read());
+                move |step: usize, k: usize, out: usize| {
+                    shape
+                        .kernel(order, step, k)
+                        .map_or(T::ZERO, |(channel, taps)| weight(g, channel, out, taps))
+                }
+            };
+            Panels::new(reduced.products, steps, outs, read, bias)
         });
         packed.panels = panels.collect();
         packed.lay_out();
         Some(packed)
+    }
+
+    /// Source channel and kernel taps of product `k` of a step, if they exist; axis `a` was axis `order[a]` of the
+    /// convolution.
+    fn kernel(&self, order: [usize; 3], step: usize, k: usize) -> Option<(usize, [usize; 3])> {
+        let (line, tap, channel) = self.product(step, k);
+        if tap >= self.axes[2].taps.len() || channel >= self.ins {
+            return None;
+        }
+        let (lines, mut kernel) = (self.axes[1].taps.len(), [0; 3]);
+        for (axis, t) in [line / lines, line % lines, tap].into_iter().enumerate() {
+            kernel[order[axis]] = self.axes[axis].taps[t];
+        }
+        Some((channel, kernel))
+    }
+
+    /// Counts the panels.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.panels.iter().for_each(|panels| panels.tally(holding));
     }
 
     /// Steps for the taps along the last axis.

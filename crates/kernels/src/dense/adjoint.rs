@@ -32,7 +32,7 @@ impl<T: Real> Matrix<T> {
         Work {
             kernel: format!("dense adjoint {}x{STRIP_FACTORS}", self.isa.strip_rows()),
             flops: 2.0 * (rows * self.inputs * width) as f64,
-            weight_bytes: self.panels.len() * size_of::<T>(),
+            weight_bytes: self.panels.bytes(),
         }
     }
 

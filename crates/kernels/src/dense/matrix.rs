@@ -2,8 +2,48 @@
 //! sums so far of all rows and columns are kept in the scratch.
 
 use crate::chunks::update_row;
+use crate::lazy::LazyWeights;
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights, SUM_BLOCK};
+
+/// Where the weights of a matrix lie.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    inputs: usize,
+    outputs: usize,
+    /// Columns of all panels, and of a full one.
+    width: usize,
+    full: usize,
+}
+
+impl Shape {
+    #[inline]
+    fn place(self, k: usize, n: usize) -> usize {
+        assert!(k < self.inputs && n < self.outputs, "dense: no weight {k}, {n}");
+        // Panels are as wide as a power of two.
+        let (start, first) = (k / SUM_BLOCK * SUM_BLOCK, n & !(self.full - 1));
+        let (depth, columns) = (SUM_BLOCK.min(self.inputs - start), self.full.min(self.width - first));
+        start * self.width + depth * first + (k - start) * columns + n - first
+    }
+}
+
+/// The weights of a dense layer while they are packed: they come one by one, in any order, so that they need not exist
+/// in another form too.
+pub struct Packing<'a, T> {
+    shape: Shape,
+    panels: &'a mut [T],
+}
+
+impl<T> Packing<'_, T> {
+    /// Sets the weight of an input for an output.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline]
+    pub fn set(&mut self, input: usize, output: usize, weight: T) {
+        self.panels[self.shape.place(input, output)] = weight;
+    }
+}
 
 /// Weights of the element type.
 #[derive(Clone, Debug)]
@@ -12,59 +52,58 @@ pub(super) struct Matrix<T: Real> {
     pub inputs: usize,
     pub outputs: usize,
     /// `[block of k][panel][k in block][columns]`; the last panel may be half as wide.
-    pub panels: AlignedVec<T>,
+    pub panels: LazyWeights<T>,
     /// One value per column of all panels.
     pub bias: AlignedVec<T>,
 }
 
 impl<T: Real> Matrix<T> {
-    /// Weights of 0 until they are set.
-    pub fn new(inputs: usize, outputs: usize, bias: &[T], isa: Isa) -> Self {
+    /// Weights of 0 but for those that `pack` sets.
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        bias: &[T],
+        isa: Isa,
+        pack: impl Fn(&mut Packing<'_, T>) + Send + Sync + 'static,
+    ) -> Self {
         assert!(isa.is_available(), "dense: this processor has no {isa}");
         let biases = bias.len();
         assert!(biases == 0 || biases == outputs, "dense: {biases} biases for {outputs} outputs");
-        let width = outputs.next_multiple_of(isa.tile_columns::<T>() / 2);
-        let (panels, mut padded_bias) = (AlignedVec::zeroed(inputs * width), AlignedVec::zeroed(width));
+        let full = isa.tile_columns::<T>();
+        let width = outputs.next_multiple_of(full / 2);
+        let mut padded_bias = AlignedVec::zeroed(width);
         padded_bias[..bias.len()].copy_from_slice(bias);
-        Self { isa, inputs, outputs, panels, bias: padded_bias }
+        let shape = Shape { inputs, outputs, width, full };
+        let pack = move |panels: &mut [T]| pack(&mut Packing { shape, panels });
+        Self { isa, inputs, outputs, panels: LazyWeights::new(inputs * width, pack), bias: padded_bias }
     }
 
     /// The weights of the adjoint.
     pub fn transposed(&self) -> Self {
-        let mut flipped = Self::new(self.outputs, self.inputs, &[], self.isa);
-        for k in 0..self.inputs {
-            (0..self.outputs).for_each(|n| flipped.set(n, k, self.at(k, n)));
-        }
-        flipped
+        let own = self.clone();
+        Self::new(self.outputs, self.inputs, &[], self.isa, move |flipped| {
+            for k in 0..own.inputs {
+                (0..own.outputs).for_each(|n| flipped.set(n, k, own.at(k, n)));
+            }
+        })
     }
 
-    /// Where a weight lies.
-    #[inline]
-    fn place(&self, k: usize, n: usize) -> usize {
-        assert!(k < self.inputs && n < self.outputs, "dense: no weight {k}, {n}");
-        let (full, width) = (self.isa.tile_columns::<T>(), self.bias.len());
-        // Panels are as wide as a power of two.
-        let (start, first) = (k / SUM_BLOCK * SUM_BLOCK, n & !(full - 1));
-        let (depth, columns) = (SUM_BLOCK.min(self.inputs - start), full.min(width - first));
-        start * width + depth * first + (k - start) * columns + n - first
-    }
-
-    #[inline]
-    pub fn set(&mut self, k: usize, n: usize, weight: T) {
-        let place = self.place(k, n);
-        self.panels[place] = weight;
+    fn shape(&self) -> Shape {
+        let (width, full) = (self.bias.len(), self.isa.tile_columns::<T>());
+        Shape { inputs: self.inputs, outputs: self.outputs, width, full }
     }
 
     /// One weight.
     #[inline]
     pub fn at(&self, k: usize, n: usize) -> T {
-        self.panels[self.place(k, n)]
+        self.panels[self.shape().place(k, n)]
     }
 
     /// Without bias and with every weight replaced.
-    pub fn part(&self, part: impl Fn(T) -> T) -> Self {
-        let mut panels = self.panels.clone();
-        panels.iter_mut().for_each(|w| *w = part(*w));
+    pub fn part(&self, part: impl Fn(T) -> T + Send + Sync + 'static) -> Self {
+        let panels = self.panels.clone();
+        let pack = move |to: &mut [T]| to.iter_mut().zip(&panels[..]).for_each(|(to, &w)| *to = part(w));
+        let panels = LazyWeights::new(self.panels.len(), pack);
         Self { panels, bias: AlignedVec::zeroed(self.bias.len()), ..*self }
     }
 
@@ -74,7 +113,7 @@ impl<T: Real> Matrix<T> {
         Work {
             kernel: format!("dense {}x{vectors}", self.isa.tile_rows()),
             flops: 2.0 * (rows * self.inputs * width) as f64,
-            weight_bytes: self.panels.len() * size_of::<T>(),
+            weight_bytes: self.panels.bytes(),
         }
     }
 

@@ -6,17 +6,19 @@
 mod adjoint;
 mod matrix;
 
+use crate::lazy::{Holding, Source};
 use crate::reduced::{Reduced, ReducedDense};
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{Isa, Real};
 use matrix::Matrix;
+pub use matrix::Packing;
 use std::sync::Arc;
 
 /// Bytes of weights up to which those of the adjoint may be held too: they stay in a cache, where panels of their own
 /// are faster. What comes from memory takes as long either way.
 const HELD_TWICE: usize = 4 << 20;
 
-/// A dense layer with its weights packed.
+/// A dense layer with its weights packed, when they are first used.
 #[derive(Clone, Debug)]
 pub struct PackedDense<T: Real> {
     matrix: Arc<Matrix<T>>,
@@ -28,82 +30,87 @@ pub struct PackedDense<T: Real> {
 /// Products of bf16 in place of the element type's, in the directions where they pay.
 #[derive(Clone, Debug)]
 struct Products<T: Real> {
-    how: Reduced,
     forward: Option<ReducedDense<T>>,
     adjoint: Option<ReducedDense<T>>,
 }
 
-/// A dense layer that gets its weights one by one, in any order, so that they need not exist in another form too.
-#[derive(Debug)]
-pub struct Packing<T: Real>(Matrix<T>);
-
-impl<T: Real> Packing<T> {
-    /// A layer with weights of 0; `bias` as in [`PackedDense::new`].
-    ///
-    /// # Panics
-    /// If the number of biases is wrong or the instruction set is not available.
-    pub fn new(inputs: usize, outputs: usize, bias: &[T], isa: Isa) -> Self {
-        Packing(Matrix::new(inputs, outputs, bias, isa))
-    }
-
-    /// Sets the weight of an input for an output.
-    ///
-    /// # Panics
-    /// If there is none.
-    #[inline]
-    pub fn set(&mut self, input: usize, output: usize, weight: T) {
-        self.0.set(input, output, weight);
-    }
-
-    /// The layer.
-    pub fn finish(self) -> PackedDense<T> {
-        PackedDense { matrix: Arc::new(self.0), back: None, reduced: None }
-    }
-}
-
 impl<T: Real> PackedDense<T> {
-    /// Packs `weights`, row-major `[k][n]`, and `bias`, `n` values or empty.
+    /// For `weights`, row-major `[k][n]`, and `bias`, `n` values or empty.
     ///
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
-    pub fn new(k: usize, n: usize, weights: &[T], bias: &[T], isa: Isa) -> Self {
+    pub fn new(k: usize, n: usize, weights: impl Into<Source<T>>, bias: &[T], isa: Isa) -> Self {
+        let weights = weights.into();
         assert_eq!(weights.len(), k * n, "dense: number of weights");
-        let mut packing = Packing::new(k, n, bias, isa);
-        weights.iter().enumerate().for_each(|(i, &weight)| packing.set(i / n, i % n, weight));
-        packing.finish()
+        Self::filled(k, n, bias, isa, move |packing| {
+            weights.read().into_iter().enumerate().for_each(|(i, w)| packing.set(i / n, i % n, w));
+        })
     }
 
-    /// Also packs the adjoint, if the weights are few.
+    /// For weights that `pack` sets when they are first used; those that it does not set are 0. `bias` as in
+    /// [`PackedDense::new`].
+    ///
+    /// # Panics
+    /// If the number of biases is wrong or the instruction set is not available.
+    pub fn filled(
+        inputs: usize,
+        outputs: usize,
+        bias: &[T],
+        isa: Isa,
+        pack: impl Fn(&mut Packing<'_, T>) + Send + Sync + 'static,
+    ) -> Self {
+        let matrix = Arc::new(Matrix::new(inputs, outputs, bias, isa, pack));
+        PackedDense { matrix, back: None, reduced: None }
+    }
+
+    /// With panels of the adjoint's own, if the weights are few.
     pub fn with_adjoint(self) -> Self {
         let m = &self.matrix;
-        let few = size_of_val(&m.panels[..]) <= HELD_TWICE;
+        let few = m.panels.bytes() <= HELD_TWICE;
         let back = few.then(|| Arc::new(m.transposed()));
         Self { back, ..self }
     }
 
-    /// Drops what only the adjoint needs.
-    pub fn forward_only(&mut self) {
-        self.back = None;
-        if let Some(products) = &mut self.reduced {
-            products.adjoint = None;
+    /// Counts the packed weights; those of the adjoint only if `multipliers` are asked for.
+    pub fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        // All others are packed from these.
+        self.matrix.panels.tally(holding);
+        let products = self.reduced.as_deref();
+        products.and_then(|r| r.forward.as_ref()).iter().for_each(|reduced| reduced.tally(holding));
+        if multipliers {
+            products.and_then(|r| r.adjoint.as_ref()).iter().for_each(|reduced| reduced.tally(holding));
+            self.back.iter().for_each(|back| back.panels.tally(holding));
         }
+    }
+
+    /// The weight of an input for an output.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn weight(&self, input: usize, output: usize) -> T {
+        self.matrix.at(input, output)
     }
 
     /// The layer in products of bf16, in both directions or the one where that pays; none if in neither.
     pub fn reduced(&self, how: Reduced) -> Option<Self> {
         let (m, isa) = (&self.matrix, self.matrix.isa);
         let (inputs, outputs) = (m.inputs, m.outputs);
-        let forward = ReducedDense::new(inputs, outputs, |k, n| m.at(k, n), &m.bias[..outputs], isa, how);
-        let adjoint = ReducedDense::new(outputs, inputs, |n, k| m.at(k, n), &[], isa, how);
+        let (own, same) = (m.clone(), m.clone());
+        let bias = &m.bias[..outputs];
+        let forward = ReducedDense::new(inputs, outputs, move |k, n| own.at(k, n), bias, isa, how);
+        let adjoint = ReducedDense::new(outputs, inputs, move |n, k| same.at(k, n), &[], isa, how);
         let some = forward.is_some() || adjoint.is_some();
-        some.then(|| Self { reduced: Some(Box::new(Products { how, forward, adjoint })), ..self.clone() })
+        some.then(|| Self { reduced: Some(Box::new(Products { forward, adjoint })), ..self.clone() })
     }
 
-    /// The layer without bias and with every weight replaced, with products as here; `part` must give 0 for 0.
-    pub fn part(&self, part: impl Fn(T) -> T) -> Self {
+    /// The layer without bias and with every weight replaced, in products of the element type; `part` must give 0 for 0.
+    pub fn part(&self, part: impl Fn(T) -> T + Send + Sync + 'static) -> Self {
         let plain = Self { matrix: Arc::new(self.matrix.part(part)), back: None, reduced: None };
-        let plain = if self.back.is_some() { plain.with_adjoint() } else { plain };
-        self.reduced.as_ref().and_then(|r| plain.reduced(r.how)).unwrap_or(plain)
+        if self.back.is_some() {
+            plain.with_adjoint()
+        } else {
+            plain
+        }
     }
 
     /// Values per row of the input.

@@ -8,8 +8,9 @@
 //! Positions are sorted by their pair of letters, so that a few of them share the weights of both.
 
 use super::{weight_at, Line, LETTERS};
+use crate::lazy::{Holding, LazyWeights, Source};
 use crate::{ConvGeometry, Scratch, Work};
-use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd, DOT_BLOCK, DOT_ROWS};
+use deeplift_simd::{Isa, Kernel, Real, Simd, DOT_BLOCK, DOT_ROWS};
 use std::ops::Range;
 
 /// Letters, and the absent one.
@@ -24,31 +25,40 @@ pub struct OneHotAdjoint<T: Real> {
     /// Terms of a dot product, padded with weights of zero to whole vectors.
     depth: usize,
     /// `[letter][tap, last first][channel]`, each letter padded to `depth`; zeros for the absent one.
-    weights: AlignedVec<T>,
+    weights: LazyWeights<T>,
 }
 
 impl<T: Real> OneHotAdjoint<T> {
-    /// Packs `weights`, `[out_channels][4][taps]`. `None` if the convolution is not one over four channels, along one
+    /// For `weights`, `[out_channels][4][taps]`. `None` if the convolution is not one over four channels, along one
     /// axis, with neighbouring taps and stride 1.
     ///
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
-    pub fn new(geometry: &ConvGeometry, weights: &[T], isa: Isa) -> Option<Self> {
+    pub fn new(geometry: &ConvGeometry, weights: impl Into<Source<T>>, isa: Isa) -> Option<Self> {
         let line = Line::of(geometry).filter(|line| line.stride == 1)?;
+        let source = weights.into();
         assert!(isa.is_available(), "one-hot adjoint: this processor has no {isa}");
-        assert_eq!(weights.len(), geometry.weights_len(), "one-hot adjoint: weights of {geometry:?}");
+        assert_eq!(source.len(), geometry.weights_len(), "one-hot adjoint: weights of {geometry:?}");
         let channels = geometry.out_channels;
         let depth = (line.kernel * channels).next_multiple_of(DOT_BLOCK);
-        let mut packed = AlignedVec::zeroed(SYMBOLS * depth);
-        for letter in 0..LETTERS {
-            for tap in 0..line.kernel {
-                for channel in 0..channels {
-                    packed[letter * depth + (line.kernel - 1 - tap) * channels + channel] =
-                        weights[weight_at(&line, channel, letter, tap)];
+        let shape = line.clone();
+        let weights = LazyWeights::new(SYMBOLS * depth, move |packed| {
+            let weights = source.read();
+            for letter in 0..LETTERS {
+                for tap in 0..shape.kernel {
+                    for channel in 0..channels {
+                        packed[letter * depth + (shape.kernel - 1 - tap) * channels + channel] =
+                            weights[weight_at(&shape, channel, letter, tap)];
+                    }
                 }
             }
-        }
-        Some(Self { isa, line, channels, depth, weights: packed })
+        });
+        Some(Self { isa, line, channels, depth, weights })
+    }
+
+    /// Counts the weights.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.weights.tally(holding);
     }
 
     /// From now on multipliers of outputs outside of `outputs` count as zero and are not read.
@@ -61,7 +71,7 @@ impl<T: Real> OneHotAdjoint<T> {
         Work {
             kernel: "dots where letters differ".into(),
             flops: 4.0 * (self.line.input * self.depth) as f64,
-            weight_bytes: self.weights.len() * size_of::<T>(),
+            weight_bytes: self.weights.bytes(),
         }
     }
 

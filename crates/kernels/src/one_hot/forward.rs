@@ -9,6 +9,7 @@
 //! positions pass by.
 
 use super::{weight_at, Line, LETTERS, NO_LETTER};
+use crate::lazy::{Holding, LazyWeights, Source};
 use crate::{ConvGeometry, Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Simd};
 use std::ops::Range;
@@ -36,19 +37,18 @@ pub struct OneHotConv<T: Real> {
     /// Rows per table.
     words: usize,
     /// `[panel][table][word][column]`.
-    rows: AlignedVec<T>,
+    rows: LazyWeights<T>,
     /// `[column]`, of all panels.
     bias: AlignedVec<T>,
 }
 
 impl<T: Real> OneHotConv<T> {
-    /// Adds up tables for `weights`, `[out_channels][4][taps]`, and `bias`, one per output channel or empty. `None` if
-    /// the convolution is not one over four channels, along one axis, with neighbouring taps.
+    /// For `weights`, `[out_channels][4][taps]`, and `bias`, one per output channel or empty. `None` if the convolution is not one over four channels, along one axis, with neighbouring taps.
     ///
     /// # Panics
     /// If shapes do not agree or the instruction set is not available.
-    pub fn new(geometry: &ConvGeometry, weights: &[T], bias: &[T], isa: Isa) -> Option<Self> {
-        let line = Line::of(geometry)?;
+    pub fn new(geometry: &ConvGeometry, weights: impl Into<Source<T>>, bias: &[T], isa: Isa) -> Option<Self> {
+        let (line, weights) = (Line::of(geometry)?, weights.into());
         assert!(isa.is_available(), "one-hot convolution: this processor has no {isa}");
         let channels = geometry.out_channels;
         assert_eq!(weights.len(), geometry.weights_len(), "one-hot convolution: weights of {geometry:?}");
@@ -58,24 +58,39 @@ impl<T: Real> OneHotConv<T> {
         let width = channels.next_multiple_of(QUARTER);
         let mut packed = AlignedVec::zeroed(width);
         packed[..bias.len()].copy_from_slice(bias);
-        let mut rows = AlignedVec::zeroed(width * tables * words);
+        let rows = LazyWeights::default();
+        let mut packed = Self { isa, line, channels, taps, tables, words, rows, bias: packed };
+        let shape = packed.clone();
+        packed.rows =
+            LazyWeights::new(width * tables * words, move |rows| shape.add_up(&weights.read(), rows));
+        Some(packed)
+    }
+
+    /// Adds up tables of zeros.
+    fn add_up(&self, weights: &[T], rows: &mut [T]) {
+        let Self { taps, words, .. } = *self;
+        let (width, per_column) = (self.bias.len(), self.tables * words);
         for first in (0..width).step_by(PANEL) {
             let columns = PANEL.min(width - first);
-            let panel = &mut rows[first * tables * words..][..columns * tables * words];
+            let panel = &mut rows[first * per_column..][..columns * per_column];
             for (row, table_and_word) in panel.chunks_exact_mut(columns).zip(0..) {
                 let (table, word) = (table_and_word / words, table_and_word % words);
-                for (value, channel) in row.iter_mut().zip(first..channels) {
+                for (value, channel) in row.iter_mut().zip(first..self.channels) {
                     for at in 0..taps {
                         let letter = word / SYMBOLS.pow((taps - 1 - at) as u32) % SYMBOLS;
                         let tap = table * taps + at;
-                        if letter < LETTERS && tap < line.kernel {
-                            *value += weights[weight_at(&line, channel, letter, tap)];
+                        if letter < LETTERS && tap < self.line.kernel {
+                            *value += weights[weight_at(&self.line, channel, letter, tap)];
                         }
                     }
                 }
             }
         }
-        Some(Self { isa, line, channels, taps, tables, words, rows, bias: packed })
+    }
+
+    /// Counts the tables.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.rows.tally(holding);
     }
 
     /// Whether [`OneHotConv::new`] accepts such a convolution.
@@ -94,7 +109,7 @@ impl<T: Real> OneHotConv<T> {
         Work {
             kernel: format!("{} tables of {} letters", self.tables, self.taps),
             flops: additions as f64,
-            weight_bytes: self.rows.len() * size_of::<T>(),
+            weight_bytes: self.rows.bytes(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! the scratch. A plane is `[32 values of k][row][32]`.
 
 use super::{split_row, Panels, Reduced, TILE};
+use crate::lazy::Holding;
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::amx::{Block, Operand, Tiles, SPAN, STEP};
 use deeplift_simd::{Isa, Kernel, Real, Simd, SUM_BLOCK};
@@ -23,11 +24,11 @@ pub(crate) struct ReducedDense<T: Real> {
 }
 
 impl<T: Real> ReducedDense<T> {
-    /// Packs weights given as `weight(k, column)`, if tiles are worth it; `bias` has one value per output or is empty.
+    /// For weights given as `weight(k, column)`, if tiles are worth it; `bias` has one value per output or is empty.
     pub fn new(
         inputs: usize,
         outputs: usize,
-        weight: impl Fn(usize, usize) -> T,
+        weight: impl Fn(usize, usize) -> T + Clone + Send + Sync + 'static,
         bias: &[T],
         isa: Isa,
         reduced: Reduced,
@@ -37,15 +38,24 @@ impl<T: Real> ReducedDense<T> {
             return None;
         }
         let blocks = (0..steps).step_by(BLOCK_STEPS).map(|first| {
-            let weight = |step: usize, k: usize, column: usize| match (first + step) * STEP + k {
-                k if k < inputs => weight(k, column),
-                _ => T::ZERO,
+            let weight = weight.clone();
+            let read = move || {
+                let weight = weight.clone();
+                move |step: usize, k: usize, column: usize| match (first + step) * STEP + k {
+                    k if k < inputs => weight(k, column),
+                    _ => T::ZERO,
+                }
             };
             let is_last = first + BLOCK_STEPS >= steps;
             let bias = |c: usize| bias.get(c).copied().filter(|_| is_last).unwrap_or(T::ZERO);
-            Panels::new(reduced.products, BLOCK_STEPS.min(steps - first), outputs, weight, bias)
+            Panels::new(reduced.products, BLOCK_STEPS.min(steps - first), outputs, read, bias)
         });
         Some(Self { isa, reduced, inputs, outputs, blocks: blocks.collect() })
+    }
+
+    /// Counts the panels.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.blocks.iter().for_each(|panels| panels.tally(holding));
     }
 
     /// Counted work of so many rows.

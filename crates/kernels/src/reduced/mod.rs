@@ -5,6 +5,7 @@
 
 mod dense;
 
+use crate::lazy::{Holding, LazyWeights};
 use crate::Epilogue;
 use deeplift_simd::amx::{split, Block, Operand, Products, TileUnit, Tiles, SPAN, STEP};
 use deeplift_simd::{AlignedVec, Real};
@@ -57,29 +58,29 @@ pub(crate) struct Panels<T: Real> {
     products: Products,
     steps: usize,
     columns: usize,
-    values: AlignedVec<u16>,
+    values: LazyWeights<u16>,
     /// One per column of all panels.
     bias: AlignedVec<T>,
 }
 
 impl<T: Real> Panels<T> {
-    /// Splits and packs weights given as `weight(step, k, column)`; `bias` has one value per column or is empty.
-    pub fn new(
+    /// For weights that `read` gives as `weight(step, k, column)`, and a bias per column.
+    pub fn new<W: Fn(usize, usize, usize) -> T>(
         products: Products,
         steps: usize,
         columns: usize,
-        weight: impl Fn(usize, usize, usize) -> T,
+        read: impl Fn() -> W + Send + Sync + 'static,
         bias: impl Fn(usize) -> T,
     ) -> Self {
         let width = columns.next_multiple_of(TILE);
-        let mut values = AlignedVec::zeroed(products.panel_len(steps, width));
         let mut padded_bias = AlignedVec::zeroed(width);
-        for column in 0..columns {
-            padded_bias[column] = bias(column);
-            let first = column / SPAN * SPAN;
-            let panel = &mut values[products.panel_len(steps, first)..];
-            for step in 0..steps {
-                for k in 0..STEP {
+        (0..columns).for_each(|column| padded_bias[column] = bias(column));
+        let values = LazyWeights::new(products.panel_len(steps, width), move |values| {
+            let weight = read();
+            for column in 0..columns {
+                let first = column / SPAN * SPAN;
+                let panel = &mut values[products.panel_len(steps, first)..];
+                for (step, k) in (0..steps).flat_map(|step| (0..STEP).map(move |k| (step, k))) {
                     let parts = split::<3>(weight(step, k, column).to_f64() as f32);
                     for (plane, &part) in parts.iter().enumerate().take(products.planes()) {
                         let at =
@@ -88,13 +89,18 @@ impl<T: Real> Panels<T> {
                     }
                 }
             }
-        }
+        });
         Self { products, steps, columns, values, bias: padded_bias }
     }
 
     /// Bytes of all panels.
     pub fn bytes(&self) -> usize {
-        self.values.len() * size_of::<u16>()
+        self.values.bytes()
+    }
+
+    /// Counts the panels.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.values.tally(holding);
     }
 
     /// Steps of every panel.

@@ -1,5 +1,6 @@
 //! What the three cells have in common: one step forward, its local linear map, one step back.
-use deeplift_kernels::{PackedDense, Scratch};
+use deeplift_graph::Constant;
+use deeplift_kernels::{Holding, PackedDense, Packing, Scratch};
 use deeplift_simd::{Isa, Real};
 
 /// What one step leaves for the next; on the way back, its multipliers. `[rows][units]` each, one row per sequence.
@@ -49,6 +50,16 @@ pub trait Cell<T: Real>: Send + Sync {
     /// Multipliers of the inputs' part of the gates, `[rows][gates]`, from those of output and cell in `carry`, which
     /// become those of the step before.
     fn back(&self, records: &Records<'_, T>, carry: &mut Carry<T>, gates: &mut [T], work: &mut Work<'_, T>);
+    /// Counts the packed weights; those of [`Cell::back`] only if `multipliers` are asked for.
+    fn tally(&self, multipliers: bool, holding: &mut Holding);
+}
+
+/// Counts a map, and its adjoint if `multipliers` are asked for.
+pub fn tally<T: Real>([map, adjoint]: [&PackedDense<T>; 2], multipliers: bool, holding: &mut Holding) {
+    map.tally(false, holding);
+    if multipliers {
+        adjoint.tally(false, holding);
+    }
 }
 
 /// The records of one step, one per row, among those of all steps.
@@ -68,20 +79,45 @@ impl<'a, T> Records<'a, T> {
     }
 }
 
-/// Packs a matrix that is stored `[outputs][inputs]`, as all weights of recurrent layers are, for `y = W x + b`.
-pub fn packed<T: Real>(outputs: usize, inputs: usize, weights: &[T], bias: &[T]) -> PackedDense<T> {
-    let mut rows = vec![T::ZERO; weights.len()];
-    for (o, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
-        for (i, &w) in row.iter().enumerate() {
-            rows[i * outputs + o] = w;
-        }
-    }
-    PackedDense::new(inputs, outputs, &rows, bias, Isa::active())
+/// Weights of some gates among those of all, which are read when they are packed. All weights of recurrent layers are
+/// stored `[outputs][inputs]`.
+#[derive(Clone)]
+pub struct Gates {
+    all: Constant,
+    /// Elements before the first gate.
+    start: usize,
 }
 
-/// Packs the adjoint of [`packed`]: `x = Wᵀ y`.
-pub fn packed_adjoint<T: Real>(outputs: usize, inputs: usize, weights: &[T]) -> PackedDense<T> {
-    PackedDense::new(outputs, inputs, weights, &[], Isa::active())
+impl Gates {
+    pub fn new(all: &Constant) -> Self {
+        Gates { all: all.clone(), start: 0 }
+    }
+
+    /// Those behind so many elements.
+    pub fn behind(&self, elements: usize) -> Self {
+        Gates { start: self.start + elements, ..self.clone() }
+    }
+
+    /// Calls `put` with output, input and weight of a matrix.
+    fn read<T: Real>(&self, outputs: usize, inputs: usize, mut put: impl FnMut(usize, usize, T)) {
+        let values = self.all.to_real::<T>();
+        let own = values[self.start..][..outputs * inputs].iter().enumerate();
+        own.for_each(|(i, &weight)| put(i / inputs, i % inputs, weight));
+    }
+
+    /// The matrix for `y = W x + b`.
+    pub fn packed<T: Real>(&self, outputs: usize, inputs: usize, bias: &[T]) -> PackedDense<T> {
+        let gates = self.clone();
+        let pack = move |to: &mut Packing<'_, T>| gates.read(outputs, inputs, |o, i, w| to.set(i, o, w));
+        PackedDense::filled(inputs, outputs, bias, Isa::active(), pack)
+    }
+
+    /// The matrix for `x = Wᵀ y`.
+    pub fn packed_adjoint<T: Real>(&self, outputs: usize, inputs: usize) -> PackedDense<T> {
+        let gates = self.clone();
+        let pack = move |to: &mut Packing<'_, T>| gates.read(outputs, inputs, |o, i, w| to.set(o, i, w));
+        PackedDense::filled(outputs, inputs, &[], Isa::active(), pack)
+    }
 }
 
 /// The mean of two sides.

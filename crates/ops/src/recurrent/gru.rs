@@ -14,10 +14,10 @@
 //! M_q = r̄ M_zn,    M_zr = q̄ D_r M_zn, … = R_hᵀ M_q
 //! ```
 use deeplift_graph::operator::Precision;
-use deeplift_kernels::{map, Epilogue, PackedDense};
+use deeplift_kernels::{map, Epilogue, Holding, PackedDense};
 
 use super::activations::Activation;
-use super::cell::{mean, packed, packed_adjoint, parts, parts_mut, Carry, Cell, Records, Side, Work};
+use super::cell::{mean, parts, parts_mut, tally, Carry, Cell, Gates, Records, Side, Work};
 
 pub struct Gru<T: Precision> {
     units: usize,
@@ -39,7 +39,7 @@ impl<T: Precision> Gru<T> {
     /// behind it.
     pub fn new(
         units: usize,
-        recurrent: &[T],
+        recurrent: &Gates,
         bias: Option<&[T]>,
         [gate, candidate]: [Activation<T>; 2],
     ) -> Self {
@@ -48,16 +48,16 @@ impl<T: Precision> Gru<T> {
                 let mut bias = vec![T::ZERO; 3 * units];
                 bias[2 * units..].copy_from_slice(own);
                 Form::After {
-                    recurrent: packed(3 * units, units, recurrent, &bias),
-                    adjoint: packed_adjoint(3 * units, units, recurrent),
+                    recurrent: recurrent.packed(3 * units, units, &bias),
+                    adjoint: recurrent.packed_adjoint(3 * units, units),
                 }
             }
             None => {
-                let both = |outputs: usize, w: &[T]| {
-                    [packed(outputs, units, w, &[]), packed_adjoint(outputs, units, w)]
+                let both = |outputs: usize, w: &Gates| {
+                    [w.packed(outputs, units, &[]), w.packed_adjoint(outputs, units)]
                 };
-                let (gates, own) = recurrent.split_at(2 * units * units);
-                Form::Before { gates: both(2 * units, gates), candidate: both(units, own) }
+                let own = recurrent.behind(2 * units * units);
+                Form::Before { gates: both(2 * units, recurrent), candidate: both(units, &own) }
             }
         };
         Gru { units, gate, candidate, form }
@@ -87,6 +87,15 @@ impl<T: Precision> Cell<T> for Gru<T> {
 
     fn record_len(&self) -> usize {
         5 * self.units
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        match &self.form {
+            Form::After { recurrent, adjoint } => tally([recurrent, adjoint], multipliers, holding),
+            Form::Before { gates, candidate } => {
+                [gates, candidate].into_iter().for_each(|both| tally(both.each_ref(), multipliers, holding));
+            }
+        }
     }
 
     fn step(&self, projected: &[T], carry: &mut Carry<T>, states: &mut [T], work: &mut Work<'_, T>) {

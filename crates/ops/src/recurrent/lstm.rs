@@ -14,10 +14,10 @@
 //! M_c′ = f̄ M_c + Pᵢ M_zi + P_f M_zf                         M_h′ = Rᵀ M_z
 //! ```
 use deeplift_graph::operator::Precision;
-use deeplift_kernels::{map, Epilogue, PackedDense};
+use deeplift_kernels::{map, Epilogue, Holding, PackedDense};
 
 use super::activations::Activation;
-use super::cell::{mean, packed, packed_adjoint, parts, parts_mut, Carry, Cell, Records, Side, Work};
+use super::cell::{mean, parts, parts_mut, tally, Carry, Cell, Gates, Records, Side, Work};
 
 /// Factors of i, o, f on the cell.
 pub struct Peepholes<T> {
@@ -42,7 +42,7 @@ impl<T: Precision> Lstm<T> {
     /// `recurrent` is `[4 units][units]`, `peepholes` `[3 units]` or empty; `output` is not subject to clipping.
     pub fn new(
         units: usize,
-        recurrent: &[T],
+        recurrent: &Gates,
         peepholes: &[T],
         [gate, candidate, output]: [Activation<T>; 3],
         coupled: bool,
@@ -53,8 +53,8 @@ impl<T: Precision> Lstm<T> {
         });
         Lstm {
             units,
-            recurrent: packed(4 * units, units, recurrent, &[]),
-            adjoint: packed_adjoint(4 * units, units, recurrent),
+            recurrent: recurrent.packed(4 * units, units, &[]),
+            adjoint: recurrent.packed_adjoint(4 * units, units),
             peepholes,
             gate,
             candidate,
@@ -89,6 +89,10 @@ impl<T: Precision> Cell<T> for Lstm<T> {
 
     fn record_len(&self) -> usize {
         6 * self.units
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        tally([&self.recurrent, &self.adjoint], multipliers, holding);
     }
 
     fn step(&self, projected: &[T], carry: &mut Carry<T>, states: &mut [T], work: &mut Work<'_, T>) {

@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 
 use deeplift_graph::operator::{ClosedForm, Precision};
-use deeplift_graph::{bail, ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
-use deeplift_kernels::{Epilogue, PackedDense, Scratch};
+use deeplift_graph::{ensure, structures, Build, Constant, Fact, Operator, Result, Structure};
+use deeplift_kernels::{Epilogue, Holding, PackedDense, Scratch};
 
 use super::activations::{read, Activation, Spec};
-use super::cell::{packed, packed_adjoint, Carry, Cell, Records, Side, Work};
+use super::cell::{tally, Carry, Cell, Gates, Records, Side, Work};
 use super::gru::Gru;
 use super::lstm::Lstm;
 use super::rnn::Rnn;
@@ -44,8 +44,12 @@ struct Recurrence {
     clip: Option<f64>,
     coupled: bool,
     reset_after: bool,
-    /// Weights `[gates][inputs]` and `[gates][units]`, bias `[2 gates]` and peepholes `[3 units]` if given.
-    weights: [Option<Constant>; 4],
+    /// `[gates][inputs]` and `[gates][units]`.
+    weights: [Gates; 2],
+    /// `[2 gates]`, if given.
+    bias: Option<Constant>,
+    /// `[3 units]`, if given.
+    peepholes: Option<Constant>,
     /// Inputs, first output, first cell.
     given: [Source; 3],
 }
@@ -64,8 +68,7 @@ enum Source {
 pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
     let kind = Kind::of(&cx.string("cell", "")?)?;
     let (x, w) = (cx.input(0)?, cx.constant(1, "W")?);
-    let weights = [Some(w.clone()), Some(cx.constant(2, "R")?.clone()), optional(cx, 3)?, optional(cx, 4)?];
-    let [Some(_), Some(r), bias, peepholes] = &weights else { bail!(Internal, "weights are missing") };
+    let (r, [bias, peepholes]) = (cx.constant(2, "R")?, [optional(cx, 3)?, optional(cx, 4)?]);
     ensure!(
         x.shape.len() == 3 && w.shape.len() == 2 && r.shape.len() == 2 && x.shape[2] == w.shape[1],
         Internal,
@@ -116,7 +119,9 @@ pub fn build(cx: &Build<'_>) -> Result<Box<dyn Operator>> {
         clip: (clip > 0.0).then_some(clip),
         coupled: cx.int("input_forget", 0)? != 0,
         reset_after,
-        weights,
+        weights: [w, r].map(Gates::new),
+        bias,
+        peepholes,
         given,
     }))
 }
@@ -129,7 +134,7 @@ impl Recurrence {
     fn structure<T: Precision>(&self) -> Result<Structure<T>> {
         let s = &self.shape;
         let values = |c: &Option<Constant>| c.as_ref().map(|c| c.to_real::<T>()).unwrap_or_default();
-        let [w, r, b, p] = self.weights.each_ref().map(values);
+        let ([w, r], [b, p]) = (&self.weights, [&self.bias, &self.peepholes].map(values));
         let activation = |i: usize, clip| Activation::new(&self.specs[i], s.units, clip);
         // Both biases are added before the recurrence, but for the one that the reset gate acts on.
         let mut bias: Vec<T> = b.iter().take(s.gates).copied().collect();
@@ -138,7 +143,7 @@ impl Recurrence {
         let cell: Box<dyn Cell<T>> = match self.kind {
             Kind::Lstm => {
                 let functions = [activation(0, self.clip)?, activation(1, self.clip)?, activation(2, None)?];
-                Box::new(Lstm::new(s.units, &r, &p, functions, self.coupled))
+                Box::new(Lstm::new(s.units, r, &p, functions, self.coupled))
             }
             Kind::Gru => {
                 let mut own = vec![T::ZERO; s.units];
@@ -148,9 +153,9 @@ impl Recurrence {
                     bias[from..].copy_from_slice(&b[from..s.gates]);
                 }
                 let functions = [activation(0, self.clip)?, activation(1, self.clip)?];
-                Box::new(Gru::new(s.units, &r, self.reset_after.then_some(&own[..]), functions))
+                Box::new(Gru::new(s.units, r, self.reset_after.then_some(&own[..]), functions))
             }
-            Kind::Rnn => Box::new(Rnn::new(s.units, &r, activation(0, self.clip)?)),
+            Kind::Rnn => Box::new(Rnn::new(s.units, r, activation(0, self.clip)?)),
         };
         let from = |s: &Source, len: usize| match s {
             Source::Absent => Given::Values(vec![T::ZERO; len]),
@@ -160,8 +165,8 @@ impl Recurrence {
         let [x, h, c] = &self.given;
         let carried = s.sequences * s.units;
         Ok(Structure::ClosedForm(Box::new(Kernel {
-            input: packed(s.gates, s.inputs, &w, &bias),
-            input_adjoint: packed_adjoint(s.gates, s.inputs, &w),
+            input: w.packed(s.gates, s.inputs, &bias),
+            input_adjoint: w.packed_adjoint(s.gates, s.inputs),
             cell,
             x: from(x, s.steps * s.sequences * s.inputs),
             h: from(h, carried),
@@ -388,6 +393,11 @@ impl<T: Precision> ClosedForm<T> for Kernel<T> {
     fn flops(&self) -> f64 {
         let Shape { length, sequences, inputs, gates, units, .. } = self.shape;
         2.0 * (length * sequences * gates) as f64 * (inputs + units) as f64
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        tally([&self.input, &self.input_adjoint], multipliers, holding);
+        self.cell.tally(multipliers, holding);
     }
 
     fn weight_bytes(&self) -> usize {

@@ -1,9 +1,9 @@
 //! The plain cell: `h = f(W x + R h′ + b)`, so that `M_z = D M_h` and `M_h′ = Rᵀ M_z`.
 use deeplift_graph::operator::Precision;
-use deeplift_kernels::{map, Epilogue, PackedDense};
+use deeplift_kernels::{map, Epilogue, Holding, PackedDense};
 
 use super::activations::Activation;
-use super::cell::{packed, packed_adjoint, Carry, Cell, Records, Side, Work};
+use super::cell::{tally, Carry, Cell, Gates, Records, Side, Work};
 
 pub struct Rnn<T: Precision> {
     units: usize,
@@ -14,11 +14,11 @@ pub struct Rnn<T: Precision> {
 
 impl<T: Precision> Rnn<T> {
     /// `recurrent` is `[units][units]`.
-    pub fn new(units: usize, recurrent: &[T], function: Activation<T>) -> Self {
+    pub fn new(units: usize, recurrent: &Gates, function: Activation<T>) -> Self {
         Rnn {
             units,
-            recurrent: packed(units, units, recurrent, &[]),
-            adjoint: packed_adjoint(units, units, recurrent),
+            recurrent: recurrent.packed(units, units, &[]),
+            adjoint: recurrent.packed_adjoint(units, units),
             function,
         }
     }
@@ -31,6 +31,10 @@ impl<T: Precision> Cell<T> for Rnn<T> {
 
     fn record_len(&self) -> usize {
         self.units
+    }
+
+    fn tally(&self, multipliers: bool, holding: &mut Holding) {
+        tally([&self.recurrent, &self.adjoint], multipliers, holding);
     }
 
     fn step(&self, projected: &[T], carry: &mut Carry<T>, states: &mut [T], work: &mut Work<'_, T>) {

@@ -25,11 +25,7 @@ impl<T: Real> Correlation<T> {
         if self.groups > 1 {
             kernel += &format!(" in {} groups", self.groups);
         }
-        Work {
-            kernel,
-            flops: 2.0 * terms as f64 * self.width() as f64,
-            weight_bytes: self.panels.len() * size_of::<T>(),
-        }
+        Work { kernel, flops: 2.0 * terms as f64 * self.width() as f64, weight_bytes: self.panels.bytes() }
     }
 }
 
@@ -37,7 +33,8 @@ impl<T: Real> Correlation<T> {
 mod tests {
     use super::*;
     use crate::conv::correlate::Blocks;
-    use crate::{ConvGeometry, Scratch};
+    use crate::conv::weights::MapWeights;
+    use crate::{ConvGeometry, Scratch, Source};
     use deeplift_simd::Isa;
     use proptest::prelude::*;
 
@@ -55,7 +52,8 @@ mod tests {
             };
             for isa in Isa::available() {
                 let axes = [0, 1, 2].map(|axis| Axis::forward(&g, axis));
-                let packed = Correlation::new(axes, [groups, ins, outs], |_, _, _, _| 1f32, &[], isa);
+                let none = MapWeights::new(&g, Source::new(g.weights_len(), || panic!("nothing is computed")), false);
+                let packed = Correlation::<f32>::new(axes, &none, &[], isa);
                 let (x, mut scratch, mut terms) = (vec![0.0; g.input_len()], Scratch::default(), 0);
                 for group in 0..groups {
                     let mut blocks = Blocks::new(&packed, group, &x, &mut scratch);

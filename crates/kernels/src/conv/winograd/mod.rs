@@ -18,10 +18,13 @@ mod tiling;
 
 use super::axis::Axis;
 use super::correlate::{simplify, Correlation};
+use super::weights::MapWeights;
 use super::Variant;
+use crate::lazy::{Holding, LazyWeights};
 use crate::{Epilogue, Scratch, Work};
 use deeplift_simd::{AlignedVec, Isa, Real};
 use scheme::Scheme;
+use std::ops::Range;
 use std::sync::Arc;
 use tail::Tail;
 use tiling::Tiling;
@@ -40,7 +43,7 @@ pub(super) struct Winograd<T: Real> {
     outs: usize,
     /// Transformed weights, `[panel][point][k][columns]`, `k` over segments and source channels; the last panel may
     /// be half as wide. Shared by maps that differ in the outputs they compute.
-    panels: Arc<AlignedVec<T>>,
+    panels: LazyWeights<T>,
     /// One value per column of all panels.
     bias: AlignedVec<T>,
     /// The last channels of the destination, if they are too few for a panel.
@@ -54,16 +57,16 @@ pub(super) struct Winograd<T: Real> {
 }
 
 impl<T: Real> Winograd<T> {
-    /// Packs the weights like [`Correlation::new`] where the map has the shape for it and `variant` asks for it or, but for
+    /// Like [`Correlation::new`] where the map has the shape for it and `variant` asks for it or, but for
     /// [`Variant::Winograd`], allows it and it is expected to be faster.
     pub fn new(
         axes: &[Axis; 3],
-        sizes: [usize; 3],
-        weight: impl Fn(usize, usize, usize, [usize; 3]) -> T,
+        weights: &MapWeights<T>,
         bias: &[T],
         isa: Isa,
         variant: Variant,
     ) -> Option<Self> {
+        let sizes = weights.sizes();
         let ([first, second, axis], order) = simplify(axes.clone());
         if !(first.is_trivial() && second.is_trivial()) {
             return None;
@@ -79,7 +82,7 @@ impl<T: Real> Winograd<T> {
             tiling: scheme.tiling(&axis, least),
             ins,
             outs,
-            panels: Arc::default(),
+            panels: LazyWeights::default(),
             bias: AlignedVec::zeroed(width),
             tail: None,
             zeros: AlignedVec::zeroed(ins),
@@ -90,40 +93,67 @@ impl<T: Real> Winograd<T> {
         let full = bias.len().min(outs - tail);
         packed.bias[..full].copy_from_slice(&bias[..full]);
         let segments = scheme.segments(packed.axis.taps.len());
-        let mut last = (tail > 0).then(|| Tail::new(tail, scheme.points, segments, ins, &bias[full..], isa));
-        let mut panels = AlignedVec::zeroed(width * scheme.points * packed.depth());
+        let (shape, own, axis) = (packed.clone(), weights.clone(), order[2]);
+        packed.panels = LazyWeights::new(width * scheme.points * packed.depth(), move |panels| {
+            shape.transform_weights(&own, axis, 0..outs - tail, |out, point, k, value| {
+                panels[shape.panel_index(out, point, k)] = value;
+            });
+        });
+        if tail > 0 {
+            let (shape, own) = (packed.clone(), weights.clone());
+            let transform = move |put: &mut dyn FnMut([usize; 4], T)| {
+                shape.transform_weights(&own, axis, outs - tail..outs, |out, point, k, value| {
+                    put([point, out + tail - outs, k / ins, k % ins], value);
+                });
+            };
+            let tail = Tail::new(tail, scheme.points, segments, ins, &bias[full..], isa, transform);
+            packed.tail = Some(Arc::new(tail));
+        }
+        if !packed.tiling.rest.is_empty() {
+            packed.direct = Some(Correlation::new(axes.clone(), weights, bias, isa));
+            packed.divide();
+        }
+        Some(packed)
+    }
+
+    /// Calls `put` with output channel, point, `k` and the transformed weight of each; the map runs along axis `axis` of the
+    /// convolution.
+    fn transform_weights(
+        &self,
+        weights: &MapWeights<T>,
+        axis: usize,
+        outs: Range<usize>,
+        mut put: impl FnMut(usize, usize, usize, T),
+    ) {
+        let (weight, scheme) = (weights.read(), self.scheme);
         let tap = |t: usize| {
             let mut kernel = [0; 3];
-            kernel[order[2]] = packed.axis.taps[t];
+            kernel[axis] = self.axis.taps[t];
             kernel
         };
         let transform = points::filters(scheme.points, scheme.taps());
         let mut taps = vec![0.0; scheme.taps()];
-        for out in 0..outs {
-            for k in 0..packed.depth() {
-                let (segment, channel) = (k / ins, k % ins);
+        for out in outs {
+            for k in 0..self.depth() {
+                let (segment, channel) = (k / self.ins, k % self.ins);
                 for (u, value) in taps.iter_mut().enumerate() {
                     let t = segment * scheme.taps() + u;
-                    let inside = t < packed.axis.taps.len();
+                    let inside = t < self.axis.taps.len();
                     *value = if inside { weight(0, channel, out, tap(t)).to_f64() } else { 0.0 };
                 }
                 for (point, row) in transform.iter().enumerate() {
                     let value: f64 = row.iter().zip(&taps).map(|(g, tap)| g * tap).sum();
-                    if let (Some(last), true) = (&mut last, out >= outs - tail) {
-                        last.set(point, out + tail - outs, segment, channel, T::from_f64(value));
-                    } else {
-                        let at = packed.panel_index(out, point, k);
-                        panels[at] = T::from_f64(value);
-                    }
+                    put(out, point, k, T::from_f64(value));
                 }
             }
         }
-        (packed.panels, packed.tail) = (panels.into(), last.map(Arc::new));
-        if !packed.tiling.rest.is_empty() {
-            packed.direct = Some(Correlation::new(axes.clone(), sizes, weight, bias, isa));
-            packed.divide();
-        }
-        Some(packed)
+    }
+
+    /// Counts the transformed weights, and those of direct sums for what is left over.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.panels.tally(holding);
+        self.tail.iter().for_each(|tail| tail.tally(holding));
+        self.direct.iter().for_each(|direct| direct.tally(holding));
     }
 
     /// Changes which outputs are computed or which positions exist.

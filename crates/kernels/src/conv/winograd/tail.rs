@@ -2,9 +2,8 @@
 //! transformed inputs, so that vectors lie along the terms.
 
 use super::run::stride;
-use deeplift_simd::{
-    AlignedVec, Factors, Isa, Real, Simd, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS,
-};
+use crate::lazy::{Holding, LazyWeights};
+use deeplift_simd::{Factors, Isa, Real, Simd, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS};
 
 /// Most channels for which dot products take less time than a vector that they would not fill.
 const MOST_CHANNELS: usize = 3;
@@ -19,7 +18,7 @@ pub(super) struct Tail<T: Real> {
     /// Terms of a segment: the channels of the source, up to a whole vector.
     pub terms: usize,
     /// `[point][channel][segment][term]`.
-    weights: AlignedVec<T>,
+    weights: LazyWeights<T>,
     /// Per channel.
     pub bias: [T; STRIP_FACTORS],
 }
@@ -44,19 +43,31 @@ impl<T: Real> Tail<T> {
         }
     }
 
-    /// Weights that are all 0 still.
-    pub fn new(channels: usize, points: usize, segments: usize, ins: usize, bias: &[T], isa: Isa) -> Self {
+    /// For weights that `transform` hands out with their point, channel, segment and channel of the source.
+    pub fn new(
+        channels: usize,
+        points: usize,
+        segments: usize,
+        ins: usize,
+        bias: &[T],
+        isa: Isa,
+        transform: impl Fn(&mut dyn FnMut([usize; 4], T)) + Send + Sync + 'static,
+    ) -> Self {
         let terms = ins.next_multiple_of(isa.tile_columns::<T>() / 2);
-        let weights = AlignedVec::zeroed(points * channels * segments * terms);
+        let weights = LazyWeights::new(points * channels * segments * terms, move |weights| {
+            transform(&mut |[point, channel, segment, source], value| {
+                let at = (point * channels + channel) * segments + segment;
+                weights[at * terms + source] = value;
+            });
+        });
         let mut own = [T::ZERO; STRIP_FACTORS];
         own[..bias.len()].copy_from_slice(bias);
         Self { channels, points, segments, terms, weights, bias: own }
     }
 
-    /// Sets the weight of a channel of the source.
-    pub fn set(&mut self, point: usize, channel: usize, segment: usize, source: usize, value: T) {
-        let at = (point * self.channels + channel) * self.segments + segment;
-        self.weights[at * self.terms + source] = value;
+    /// Counts the weights.
+    pub fn tally(&self, holding: &mut Holding) {
+        self.weights.tally(holding);
     }
 
     /// Number of weights, which is that of products per row.
