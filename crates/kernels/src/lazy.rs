@@ -69,10 +69,12 @@ impl<T: Clone + Send + Sync + 'static, const N: usize> From<&[T; N]> for Source<
 /// Packed weights. Clones share them; whoever reads them first packs them, and others wait for that.
 pub(crate) struct LazyWeights<E: Element>(Arc<Form<E>>);
 
+/// Writes weights over zeros.
+type Pack<E> = dyn Fn(&mut [E]) + Send + Sync;
+
 struct Form<E: Element> {
     len: usize,
-    /// Writes the weights over zeros.
-    pack: Box<dyn Fn(&mut [E]) + Send + Sync>,
+    pack: Box<Pack<E>>,
     packed: OnceLock<AlignedVec<E>>,
 }
 
