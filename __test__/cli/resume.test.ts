@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeNpy } from '../../src/index.js'
 import { type Finished, type RunOptions, runCli } from '../support/cli.js'
+import { fastaOf } from '../support/genome.js'
 import { blocksIn, resultsIn, whenDone } from '../support/jobs.js'
-import { DEMO_MODEL, randomCodes } from '../support/models.js'
+import { DEMO_MODEL, profileModel, randomCodes } from '../support/models.js'
 
 const LENGTH = 200
 /** The last block is not full. */
 const EXAMPLES = 46
-const BLOCK = 4
+const BLOCK = 2
 
 let folder: string
 beforeAll(async () => {
@@ -22,6 +23,17 @@ beforeAll(async () => {
     (_, index) => `>s${index}\n${letters.slice(index * LENGTH, (index + 1) * LENGTH)}\n`,
   )
   await writeFile(at('s.fa'), records.join(''))
+  await writeFile(at('g.fa'), fastaOf({ chr1: letters }, 60))
+  const positions = Array.from({ length: EXAMPLES }, (_, index) => 1000 + index * 83)
+  // Some are left out, so that numbers of variants are not those of lines.
+  const variants = positions.map((position, index) => {
+    const ref = letters[position - 1]!
+    const skipped = index % 5 === 0 ? `chr1\t${position}\t.\t${ref}\t<DEL>\t.\t.\t.\n` : ''
+    return `${skipped}chr1\t${position}\tv${index}\t${ref}\t${ref === 'A' ? 'CG' : 'A'}\t.\t.\t.\n`
+  })
+  await writeFile(at('v.vcf'), variants.join(''))
+  await writeFile(at('p.bed'), positions.map((start) => `chr1\t${start}\t${start + 10}\n`).join(''))
+  await writeFile(at('heads.onnx'), profileModel(LENGTH))
   await writeNpy(at('s.npy'), { dtype: 'uint8', shape: [EXAMPLES, LENGTH], data: codes })
 })
 afterAll(async () => {
@@ -30,27 +42,74 @@ afterAll(async () => {
 const at = (name: string) => join(folder, name)
 
 const SHUFFLES = ['--target', 'logits:0', '--reference', 'dinuc-shuffle:40', '--seed', '5']
-/** What is run, the extension of its result, and an option that changes numbers. */
-const COMMANDS: Record<string, { args: string[]; extension: string; other: string[] }> = {
+const VARIANTS = ['--vcf', 'v.vcf', '--genome', 'g.fa']
+
+interface Command {
+  args: string[]
+  extension: string
+  /** An option that changes numbers. */
+  other: string[]
+  /** Examples of all walks over them. */
+  total: number
+}
+
+const COMMANDS: Record<string, Command> = {
   'score of sequences': {
     args: ['score', DEMO_MODEL, '--fasta', 's.fa', ...SHUFFLES],
     extension: '.npz',
     other: ['--seed', '6'],
+    total: EXAMPLES,
   },
   'score of arrays': {
     args: ['score', DEMO_MODEL, '--input', 's.npy', ...SHUFFLES, '--format', 'chrombpnet'],
     extension: '.h5',
     other: ['--seed', '6'],
+    total: EXAMPLES,
   },
   predict: {
     args: ['predict', DEMO_MODEL, '--fasta', 's.fa'],
     extension: '.tsv',
     other: ['--precision', 'float64'],
+    total: EXAMPLES,
   },
   ism: {
     args: ['ism', DEMO_MODEL, '--fasta', 's.fa', '--target', 'logits:0'],
     extension: '.npz',
     other: ['--window', '10:20'],
+    total: EXAMPLES,
+  },
+  variants: {
+    args: ['variants', DEMO_MODEL, ...VARIANTS, ...SHUFFLES, '--contributions'],
+    extension: '.tsv',
+    other: ['--seed', '6'],
+    total: 3 * EXAMPLES,
+  },
+  'variants among peaks': {
+    args: [
+      ...['variants', 'heads.onnx', ...VARIANTS, '--input', 'control=zeros', '--peaks', 'p.bed'],
+      ...['--head', 'counts', '--head', 'profile'],
+    ],
+    extension: '.tsv',
+    other: ['--schema', 'bed'],
+    total: 2 * EXAMPLES,
+  },
+  marginalize: {
+    args: [
+      ...[
+        'marginalize',
+        DEMO_MODEL,
+        '--motif',
+        'GATAAG',
+        '--motif',
+        'TGACTCA',
+        ...SHUFFLES,
+        '--contributions',
+      ],
+      ...['--background', 's.fa', '--shuffles', '2'],
+    ],
+    extension: '.tsv',
+    other: ['--seed', '6'],
+    total: 2 * EXAMPLES + 4 * EXAMPLES,
   },
 }
 
@@ -59,7 +118,7 @@ async function run(args: readonly string[], out: string, options: RunOptions = {
   return await runCli([...args, ...where], { cwd: folder, ...options })
 }
 
-describe.each(Object.entries(COMMANDS))('%s', (command, { args, extension, other }) => {
+describe.each(Object.entries(COMMANDS))('%s', (command, { args, extension, other, total }) => {
   const name = command.replaceAll(' ', '-')
   let expected: Map<string, Buffer>
   beforeAll(async () => {
@@ -90,11 +149,14 @@ describe.each(Object.entries(COMMANDS))('%s', (command, { args, extension, other
     const bytes = await readFile(damaged)
     bytes[bytes.length >> 1]! ^= 0x55
     await writeFile(damaged, bytes)
-    const { code, stdout, stderr } = await run(args, `${out}${extension}`, {})
+    const { code, stdout, stderr } = await run([...args, '--json'], `${out}${extension}`)
     expect(code, stderr).toBe(0)
     expect(stderr).toMatch(/000002\.npz.* It is computed again/)
-    expect(stderr).toMatch(/Going on with .*-killed\.job: \d+ of 46 examples are done/)
-    expect(stdout).toContain(`${(before - 1) * BLOCK} from before`)
+    expect(stderr).toMatch(/Going on with .*-killed\.job: \d+ of \d+ .* are done/)
+    const { kept, computed } = JSON.parse(stdout)
+    // The last block of a walk may have less.
+    expect(kept).toBeGreaterThanOrEqual((before - 2) * BLOCK)
+    expect(kept + computed).toBe(total)
     await expectSame(out)
   })
 
@@ -107,13 +169,44 @@ describe.each(Object.entries(COMMANDS))('%s', (command, { args, extension, other
     const { code, stderr } = await run(args, `${out}${extension}`, { interrupt, signal: 'SIGTERM' })
     expect(performance.now() - asked).toBeLessThan(5000)
     expect(code).toBe(143)
-    expect(stderr).toMatch(/Interrupted\. \d+ of 46 examples are done and kept in .*-ended\.job: the same/)
+    expect(stderr).toMatch(/Interrupted\. \d+ of \d+ .* are done and kept in .*-ended\.job: the same/)
     const refused = await run([...args, ...other], `${out}${extension}`)
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(new RegExp(`unfinished job that differs: ${other[0]} was .*--restart`))
     const again = await run(args, `${out}${extension}`)
     expect(again.code, again.stderr).toBe(0)
     await expectSame(out)
+  })
+})
+
+describe('parts of', () => {
+  test.each([
+    ['variants', 3],
+    ['predict', 2],
+    ['marginalize', 2],
+  ])('%s, %i of them, merge into the files of a single run', async (command, count) => {
+    const { args, extension, total } = COMMANDS[command]!
+    const [name, ...rest] = args
+    const out = `${command}-parts`
+    const whole = await resultsIn(folder, command)
+    const planned = await run(['plan', name!, ...rest], `${out}${extension}`)
+    expect(planned.code, planned.stderr).toBe(0)
+    const job = at(`${out}.job`)
+    let computed = 0
+    for (const index of Array.from({ length: count }, (_, i) => count - 1 - i)) {
+      const part = ['--index', `${index}`, '--count', `${count}`, '--threads', '1', '--json']
+      const { code, stdout, stderr } = await runCli(['shard', job, ...part], { cwd: tmpdir() })
+      expect(code, stderr).toBe(0)
+      computed += JSON.parse(stdout).computed
+      const status = JSON.parse((await runCli(['status', job, '--verify', '--json'])).stdout)
+      expect(status).toMatchObject({ done: computed, examples: total, complete: index === 0, damaged: [] })
+    }
+    const merged = await runCli(['merge', job, '--json'], { cwd: tmpdir() })
+    expect(merged.code, merged.stderr).toBe(0)
+    const found = await resultsIn(folder, out)
+    expect([...found.keys()].sort()).toEqual([...whole.keys()].sort())
+    for (const [key, bytes] of found)
+      if (key !== '.params.json') expect(bytes.equals(whole.get(key)!), key).toBe(true)
   })
 })
 

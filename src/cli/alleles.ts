@@ -1,5 +1,6 @@
 /** Variants of a file as pairs of windows: which are skipped, and what ends the command. */
 
+import { aborted } from '../caller.js'
 import { DeepLiftError } from '../errors.js'
 import { type Alleles, allelesOf, SKIP_REASONS, type SkippedVariant } from '../genomics/alleles.js'
 import type { Genome } from '../genomics/genome.js'
@@ -8,6 +9,8 @@ import type { Edges } from '../genomics/region.js'
 import type { Variant } from '../genomics/variant.js'
 import { readVariantList, type VariantSchema } from '../genomics/variant-list.js'
 import { readVcf } from '../genomics/vcf.js'
+import { isFile } from '../io/files.js'
+import type { Range } from './jobs/job.js'
 
 /** What happens where the genome does not have the chromosome, or other letters than allele 1. */
 export const MISMATCH = ['error', 'skip'] as const
@@ -44,7 +47,7 @@ export interface AlleleCounts {
 /** Skipped variants that are shown. */
 const SHOWN = 5
 
-export function noCounts(): AlleleCounts {
+function noCounts(): AlleleCounts {
   const skipped = Object.fromEntries(LEFT_OUT.map((reason) => [reason, 0])) as AlleleCounts['skipped']
   return { kept: 0, unknown: 0, skipped, examples: [] }
 }
@@ -55,10 +58,10 @@ export function noCounts(): AlleleCounts {
  * @throws {DeepLiftError} FILE_FORMAT; INVALID_SEQUENCE for a mismatch under the policy `error`, and for a chromosome
  *   that the genome does not have
  */
-export async function* readAlleles(
+async function* readAlleles(
   file: VariantFile,
   { genome, length, edges, mismatch }: AlleleSettings,
-  counts: AlleleCounts = noCounts(),
+  counts: AlleleCounts,
 ): AsyncGenerator<Alleles> {
   const { path, format } = file
   const leaveOut = (variant: Variant, reason: LeftOut, why: string) => {
@@ -96,6 +99,41 @@ function mismatchError({ variant, why }: SkippedVariant, where: string, { path }
 function describe({ chrom, start, allele1, allele2 }: Variant): string {
   const short = (allele: string) => (allele.length > 20 ? `${allele.slice(0, 20)}…` : allele || '-')
   return `${chrom}:${start + 1} ${short(allele1)}>${short(allele2)}`
+}
+
+/** Variants of a file, and how many of them have windows. */
+export interface AlleleList {
+  counts: AlleleCounts
+  /** Undefined for a pipe, whose variants are counted as they are read. */
+  total: number | undefined
+  /** Those with windows, by their number among these. */
+  between(range: Range): AsyncGenerator<Alleles>
+}
+
+/** One look through a file of variants, so that a wrong one is found before anything is computed. */
+export async function openAlleles(
+  file: VariantFile,
+  settings: AlleleSettings,
+  signal: AbortSignal,
+): Promise<AlleleList> {
+  const counts = noCounts()
+  if (!(await isFile(file.path)))
+    return { counts, total: undefined, between: () => readAlleles(file, settings, counts) }
+  for await (const _ of readAlleles(file, settings, counts))
+    if (signal.aborted) throw aborted('Reading variants', signal)
+  return { counts, total: counts.kept, between: (range) => allelesBetween(file, settings, range) }
+}
+
+async function* allelesBetween(
+  file: VariantFile,
+  settings: AlleleSettings,
+  { first, end }: Range,
+): AsyncGenerator<Alleles> {
+  let number = 0
+  for await (const alleles of readAlleles(file, settings, noCounts())) {
+    if (number >= end) return
+    if (number++ >= first) yield alleles
+  }
 }
 
 /** `3 of 10 variants are left out: …`; undefined where none is. */

@@ -146,3 +146,12 @@ async function sharedReferences(
 export function batchOf({ batch }: ComparisonArguments): { batchSize?: number } {
   return batch === undefined ? {} : { batchSize: parseCount(batch, '--batch', 1) }
 }
+
+/** The files that the options name for inputs and references. */
+export function comparisonFiles({ input = [], reference = [] }: ComparisonArguments): string[] {
+  const references = reference.flatMap((text) => /(?:^|=)file:(.*)$/s.exec(text)?.[1] ?? [])
+  const inputs = input
+    .filter((text) => !text.endsWith('=zeros'))
+    .map((text) => text.slice(text.indexOf('=') + 1))
+  return [...inputs, ...references]
+}

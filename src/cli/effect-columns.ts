@@ -11,8 +11,9 @@
  * Where there are several of a kind, `.` and the target follow the name of the column.
  */
 
-import { type Effect, effectOf, type Reading, type Readout } from '../effects/readout.js'
+import { type Effect, effectOf, type Reading, type Readout, type ReadoutKind } from '../effects/readout.js'
 import type { Alleles } from '../genomics/alleles.js'
+import type { Variant } from '../genomics/variant.js'
 import type { Quantiles } from './peak-quantiles.js'
 import type { Cell } from './table-file.js'
 
@@ -26,48 +27,63 @@ export const PREDICTION: Record<Effect, string | undefined> = {
 type Column = readonly [name: string, cell: Cell]
 
 /** The name of a column, with the target where readouts have the same effect. */
-export function columnName(name: string, { effect, label }: Readout, readouts: readonly Readout[]): string {
+export function columnName(
+  name: string,
+  { effect, label }: ReadoutKind,
+  readouts: readonly ReadoutKind[],
+): string {
   return readouts.filter((other) => other.effect === effect).length > 1 ? `${name}.${label}` : name
+}
+
+/** Numbers of a readout of a variant: both alleles, which of a profile are NaN, and the effect. */
+export const PER_READOUT = 3
+
+export function variantNumbers(
+  { variant: { allele1, allele2 }, allele1: { length } }: Alleles,
+  readouts: readonly Readout[],
+  [first, second]: readonly Reading[][],
+): number[] {
+  const replacement = {
+    at: Math.floor(length / 2),
+    length,
+    lengths: [allele1.length, allele2.length] as const,
+  }
+  return readouts.flatMap((readout, index) => {
+    const [before, after] = [first![index]!, second![index]!]
+    const [a, b] = [before, after].map((each) => (typeof each === 'number' ? each : Number.NaN))
+    return [a!, b!, effectOf(readout, before, after, replacement)]
+  })
 }
 
 /** The cells of a variant, each with the name of its column; the names are the same for all variants. */
 export function variantColumns(
-  { variant, allele1: { length } }: Alleles,
-  readouts: readonly Readout[],
-  [first, second]: readonly Reading[][],
+  { chrom, start, allele1, allele2, id }: Variant,
+  readouts: readonly ReadoutKind[],
+  numbers: ArrayLike<number>,
   peaks: Quantiles | undefined,
 ): Column[] {
-  const { chrom, start, allele1, allele2, id } = variant
-  const lengths = [allele1.length, allele2.length] as const
-  const replacement = { at: Math.floor(length / 2), length, lengths }
-  const effects = readouts.map((readout, index) =>
-    effectOf(readout, first![index]!, second![index]!, replacement),
-  )
+  const numberOf = (readout: number, which: number) => numbers[PER_READOUT * readout + which]!
   const own = readouts.flatMap((readout, index): Column[] => {
     const { effect } = readout
-    const change = effects[index]!
+    const change = numberOf(index, 2)
     const prediction = PREDICTION[effect]
-    const named = (name: string, cell: unknown): Column => [
-      columnName(name, readout, readouts),
-      cell as number,
-    ]
+    const named = (name: string, cell: number): Column => [columnName(name, readout, readouts), cell]
     if (!prediction) return [named(effect, change)]
     return [
-      named(`allele1_${prediction}`, first![index]),
-      named(`allele2_${prediction}`, second![index]),
+      named(`allele1_${prediction}`, numberOf(index, 0)),
+      named(`allele2_${prediction}`, numberOf(index, 1)),
       named(effect, change),
       named(`abs_${effect}`, Math.abs(change)),
     ]
   })
-  const at = (effect: Effect) => onlyOf(effect, readouts)
-  const [logfc, jsd] = (['logfc', 'jsd'] as const).map((effect) => effects[at(effect) ?? -1])
-  const counts = at('logfc')
+  const [logfc, jsd] = (['logfc', 'jsd'] as const).map((effect) => {
+    const only = onlyOf(effect, readouts)
+    return only === undefined ? undefined : numberOf(only, 2)
+  })
+  const counts = onlyOf('logfc', readouts)
   const quantiles =
     peaks && counts !== undefined
-      ? quantileColumns(peaks.of(first![counts] as number), peaks.of(second![counts] as number), {
-          logfc,
-          jsd,
-        })
+      ? quantileColumns(peaks.of(numberOf(counts, 0)), peaks.of(numberOf(counts, 1)), { logfc, jsd })
       : []
   return [
     ['chr', chrom],
@@ -82,7 +98,7 @@ export function variantColumns(
 }
 
 /** The number of the only readout with this effect. */
-export function onlyOf(effect: Effect, readouts: readonly Readout[]): number | undefined {
+export function onlyOf(effect: Effect, readouts: readonly ReadoutKind[]): number | undefined {
   const [first, second] = readouts.flatMap((readout, index) => (readout.effect === effect ? [index] : []))
   return second === undefined ? first : undefined
 }

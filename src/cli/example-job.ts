@@ -26,7 +26,7 @@ import type { WindowArguments } from './score-arguments.js'
 import { RegionsSink } from './sinks/regions.js'
 import { type ScoredRecord, type Sink, SinkGroup } from './sinks/sink.js'
 import type { Source } from './source.js'
-import { reportDropped } from './windows.js'
+import { describeDropped } from './windows.js'
 
 export type OutputArguments = FileArguments &
   WindowArguments &
@@ -87,6 +87,7 @@ export function exampleJob<B extends ExampleBatch>(work: ExampleWork<B>): Exampl
     settings: { model: path, ...settings },
     passes: [pass],
     facts: regions ? { dropped: regions.summary.dropped } : {},
+    leftOut: () => regions && describeDropped(regions.summary, regions.dropped),
     identity: source.identity.bind(source),
     write: async (out, results) => await writeExamples(work, out, results(pass)),
     close: source.close.bind(source),
@@ -142,9 +143,8 @@ export async function runExamples(
   rate: Rate,
 ): Promise<void> {
   const reporter = createReporter(options.json === true)
-  const { source, settings } = job
+  const { settings } = job
   try {
-    if (source.regions) reportDropped(source.regions.summary, source.regions.dropped, reporter)
     reportExamples(await runJob(job, options, reporter, signal), job, settings, rate, reporter)
   } finally {
     await job.close()
@@ -164,7 +164,7 @@ function reportExamples(
   const text = () =>
     `${rate({ examples: computed, seconds, worstCompleteness }, unit)}${resumed}${unknown}: ${paths.join(', ')}`
   reporter.result(text, {
-    ...{ ...facts, computed, seconds, examplesPerSecond: computed / seconds, warnings, settings },
+    ...{ ...facts, computed, kept, seconds, examplesPerSecond: computed / seconds, warnings, settings },
     ...{ files: paths, parameters },
   })
 }

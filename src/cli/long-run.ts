@@ -17,7 +17,8 @@ export function addLongRun<Options extends object>(
   command: Command,
   run: (model: string, options: Options, parameters: Parameters, signal: AbortSignal) => Promise<void>,
 ): void {
-  command
+  addJobOptions(command)
+    .option('--keep-job', 'keep the blocks that results are made of')
     .addOption(progressOption())
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')
@@ -30,13 +31,4 @@ export function addLongRun<Options extends object>(
         interrupt.end()
       }
     })
-}
-
-/** The same for work that is a job. */
-export function addJob<Options extends object>(
-  command: Command,
-  run: (model: string, options: Options, parameters: Parameters, signal: AbortSignal) => Promise<void>,
-): void {
-  addJobOptions(command).option('--keep-job', 'keep the blocks that results are made of')
-  addLongRun(command, run)
 }

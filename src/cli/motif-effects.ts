@@ -8,7 +8,7 @@
  * - of a profile: `jsd`
  */
 
-import { effectOf, type Reading, type Readout } from '../effects/readout.js'
+import { effectOf, type Reading, type Readout, type ReadoutKind } from '../effects/readout.js'
 import type { Motif } from '../genomics/motifs.js'
 import { NpzWriter } from '../io/npz-write.js'
 import { columnName, PREDICTION } from './effect-columns.js'
@@ -46,71 +46,86 @@ interface Column {
   moments: Moments[]
 }
 
-type MotifReadings = readonly Reading[][]
+/**
+ * The numbers of a background, column by column.
+ *
+ * @param readings Of the background, and of the same with each motif
+ */
+export function motifNumbers(
+  readouts: readonly Readout[],
+  [background, ...inserted]: readonly Reading[][],
+): number[] {
+  return readouts.flatMap((readout, index) => {
+    const before = background![index]!
+    const after = inserted.map((readings) => readings[index]!)
+    // Nothing is shifted: a motif takes the place of as many bases.
+    const effects = after.map((reading) => effectOf(readout, before, reading))
+    return PREDICTION[readout.effect] ? [before as number, ...(after as number[]), ...effects] : effects
+  })
+}
+
+/** How many numbers that are. */
+export function numbersPerBackground(readouts: readonly ReadoutKind[], motifs: number): number {
+  return readouts.reduce((sum, { effect }) => sum + (PREDICTION[effect] ? 1 + 2 * motifs : motifs), 0)
+}
+
+function columnsOf(readouts: readonly ReadoutKind[], motifs: number): Column[] {
+  const column = (key: string, perMotif: boolean, spread: boolean): Column => ({
+    key,
+    perMotif,
+    spread,
+    moments: Array.from({ length: perMotif ? motifs : 1 }, () => new Moments()),
+  })
+  return readouts.flatMap((readout) => {
+    const prediction = PREDICTION[readout.effect]
+    const named = (name: string) => columnName(name, readout, readouts)
+    const effect = column(named(readout.effect), true, true)
+    if (!prediction) return [effect]
+    return [
+      column(named(`background_${prediction}`), false, false),
+      column(named(prediction), true, false),
+      effect,
+    ]
+  })
+}
 
 export class MotifEffects {
   readonly paths: readonly string[]
   backgrounds = 0
   readonly #names: string[] = []
-  #columns: Column[] = []
+  readonly #columns: Column[]
   #archive: NpzWriter | undefined
   #table: TableFile | undefined
 
   constructor(
     prefix: string,
     private readonly motifs: readonly (Motif & { position: number })[],
+    readouts: readonly ReadoutKind[],
     private readonly provenance: string,
   ) {
     this.paths = [`${prefix}.tsv`, `${prefix}.npz`]
+    this.#columns = columnsOf(readouts, motifs.length)
   }
 
-  /** @param readings Of a background, and of the same with each motif. */
-  async add(name: string, readouts: readonly Readout[], readings: MotifReadings): Promise<void> {
-    this.#archive ??= await this.#open(readouts)
-    const rows = readouts.flatMap((readout, index) => this.#values(readout, index, readings))
-    for (const [index, { key, moments }] of this.#columns.entries()) {
-      const row = rows[index]!
+  /** @param numbers As {@link motifNumbers} gives them. */
+  async add(name: string, numbers: Float64Array): Promise<void> {
+    this.#archive ??= await NpzWriter.create(
+      this.paths[1]!,
+      this.#columns.map(({ key, perMotif }) => ({
+        key,
+        dtype: 'float64' as const,
+        rowShape: perMotif ? [this.motifs.length] : [],
+      })),
+    )
+    let at = 0
+    for (const { key, moments } of this.#columns) {
+      const row = numbers.subarray(at, at + moments.length)
+      at += moments.length
       for (const [motif, value] of row.entries()) moments[motif]!.add(value)
-      await this.#archive.append(key, Float64Array.from(row))
+      await this.#archive.append(key, row)
     }
     this.#names.push(name)
     this.backgrounds++
-  }
-
-  async #open(readouts: readonly Readout[]): Promise<NpzWriter> {
-    const { length } = this.motifs
-    const column = (key: string, perMotif: boolean, spread: boolean): Column => ({
-      key,
-      perMotif,
-      spread,
-      moments: Array.from({ length: perMotif ? length : 1 }, () => new Moments()),
-    })
-    this.#columns = readouts.flatMap((readout) => {
-      const prediction = PREDICTION[readout.effect]
-      const named = (name: string) => columnName(name, readout, readouts)
-      const effect = column(named(readout.effect), true, true)
-      if (!prediction) return [effect]
-      return [
-        column(named(`background_${prediction}`), false, false),
-        column(named(prediction), true, false),
-        effect,
-      ]
-    })
-    const rows = this.#columns.map(({ key, perMotif }) => ({
-      key,
-      dtype: 'float64' as const,
-      rowShape: perMotif ? [length] : [],
-    }))
-    return await NpzWriter.create(this.paths[1]!, rows)
-  }
-
-  /** The rows of the columns of one readout. */
-  #values(readout: Readout, index: number, [background, ...inserted]: MotifReadings): number[][] {
-    const before = background![index]!
-    const after = inserted.map((readings) => readings[index]!)
-    // Nothing is shifted: a motif takes the place of as many bases.
-    const effects = after.map((reading) => effectOf(readout, before, reading))
-    return PREDICTION[readout.effect] ? [[before as number], after as number[], effects] : [effects]
   }
 
   async finish(): Promise<void> {

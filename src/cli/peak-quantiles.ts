@@ -3,10 +3,14 @@
 import { type ReadSettings, readSequences } from '../effects/read-sequences.js'
 import { DeepLiftError } from '../errors.js'
 import type { Genome } from '../genomics/genome.js'
+import type { Region } from '../genomics/region.js'
 import type { DeepLift } from '../model.js'
 import { usageOf } from './arguments.js'
 import { onlyOf } from './effect-columns.js'
-import { noRegions, type Window, windowsOf } from './windows.js'
+import type { Pass, Range, Results } from './jobs/job.js'
+import { type ReadingBatch, readingBatches } from './reading-batches.js'
+import { readingCost } from './reading-cost.js'
+import { openBed, surveyRegions, type Window, windowsBetween } from './windows.js'
 
 export class Quantiles {
   readonly #sorted: Float64Array
@@ -27,38 +31,50 @@ export class Quantiles {
   }
 }
 
-/** The predicted counts of the windows of a BED or narrowPeak file. One number per peak is kept in memory. */
-export async function peakQuantiles(
+export type PeakPass = Pass<ReadingBatch<Region>>
+
+/** The predicted counts of the windows of a BED or narrowPeak file. */
+export async function peakPass(
   path: string,
   genome: Genome,
   window: Window,
   model: DeepLift,
   settings: ReadSettings,
-): Promise<Quantiles> {
-  const counts: number[] = []
-  let rows = 0
-  const dropped: string[] = []
-  async function* groups() {
-    for await (const { region, why } of windowsOf({ path, source: path }, genome, window)) {
-      rows++
-      if (typeof region === 'object') {
-        const sequence = await genome.codes(region.chrom, region.start, region.end)
-        yield { item: undefined, sequences: [sequence] }
-      } else if (dropped.length === 0) dropped.push(why!)
+): Promise<PeakPass> {
+  const counts = onlyOf('logfc', settings.plan.kinds)
+  if (counts === undefined)
+    throw usageOf(
+      'variants',
+      '--peaks compares predicted counts with those of peaks: it takes one --head counts.',
+    )
+  const bed = await openBed(path)
+  const { summary } = await surveyRegions(bed, genome, window)
+  const records = (range: Range) => windowsBetween(bed, genome, window, range)
+  async function* groups(range: Range) {
+    for await (const item of records(range))
+      yield { item, sequences: [await genome.codes(item.chrom, item.start, item.end)] }
+  }
+  async function* rows(range: Range, onProgress: ReadSettings['onProgress']) {
+    const own = { ...settings, ...(onProgress && { onProgress }) }
+    for await (const { item, readings } of readSequences(model, groups(range), own)) {
+      const value = readings[0]![counts!] as number
+      if (!Number.isFinite(value))
+        throw new DeepLiftError('INVALID_INPUT', `${path}: the counts predicted for a peak are ${value}.`)
+      yield { record: item, numbers: [value] }
     }
   }
-  for await (const { readouts, readings } of readSequences(model, groups(), settings)) {
-    const index = onlyOf('logfc', readouts)
-    if (index === undefined)
-      throw usageOf(
-        'variants',
-        '--peaks compares predicted counts with those of peaks: it takes one --head counts.',
-      )
-    const value = readings[0]![index] as number
-    if (!Number.isFinite(value))
-      throw new DeepLiftError('INVALID_INPUT', `${path}: the counts predicted for a peak are ${value}.`)
-    counts.push(value)
+  return {
+    unit: 'peaks',
+    examples: summary.kept,
+    cost: async () => await readingCost(model, groups({ first: 0, end: 1 }), settings, 1),
+    compute: (range, onProgress) => readingBatches(rows(range, onProgress), range.first),
+    records,
   }
-  if (counts.length === 0) throw noRegions(path, rows, window.length, dropped)
-  return new Quantiles(counts)
+}
+
+/** One number per peak is kept in memory. */
+export async function quantilesOf(batches: AsyncIterable<Results<ReadingBatch<Region>>>): Promise<Quantiles> {
+  const values: number[] = []
+  for await (const { numbers } of batches) values.push(...numbers.data)
+  return new Quantiles(values)
 }

@@ -34,6 +34,9 @@ export async function provenanceOf(facts: ProvenanceFacts): Promise<string> {
 const FILES = ['vcf', 'variants', 'peaks', 'motifs', 'background']
 const PLACES = ['model', 'genome', 'out']
 
+/** What has an effect on no number. */
+const WITHOUT_EFFECT = ['block']
+
 /** Of comparisons of sequences: all parameters that decide a number. */
 export async function provenanceOfParameters(
   parameters: Parameters,
@@ -42,7 +45,9 @@ export async function provenanceOfParameters(
   const hashes: Record<string, string> = {}
   for (const name of FILES)
     if (typeof parameters[name] === 'string') hashes[`${name}Sha256`] = await sha256Of(parameters[name])
-  const others = Object.entries(parameters).filter(([name]) => ![...FILES, ...PLACES].includes(name))
+  const others = Object.entries(parameters).filter(
+    ([name]) => ![...FILES, ...PLACES, ...WITHOUT_EFFECT].includes(name),
+  )
   const model = String(parameters.model)
   return await provenanceText(model, { parameters: Object.fromEntries(others), files: hashes, ...facts })
 }

@@ -36,7 +36,7 @@ export interface FastaSource {
 export interface RegionSource {
   input: string
   genome: Genome
-  regions(): AsyncIterable<Region>
+  regions(range: Range): AsyncIterable<Region>
   /** Rows of the BED file, dropped ones included: .npy files have as many. */
   rows: number
 }
@@ -139,14 +139,11 @@ async function* regionRecords(
   { input, genome, regions }: RegionSource,
   rows: readonly NpyRows[],
   references: readonly NpyRows[],
-  { first, end }: Range,
+  range: Range,
 ): AsyncGenerator<ScoredRecord> {
-  let example = 0
-  for await (const region of regions()) {
-    if (example >= end) return
-    if (example++ < first) continue
-    const { chrom, start, end: edge, name, row } = region
-    const data = await genome.codes(chrom, start, edge)
+  for await (const region of regions(range)) {
+    const { chrom, start, end, name, row } = region
+    const data = await genome.codes(chrom, start, end)
     yield {
       name,
       region,

@@ -1,25 +1,25 @@
 /** Where the examples of a command come from: sequences, arrays, or windows of regions, cut as they are needed. */
 
 import { Genome, type Lowercase } from '../genomics/genome.js'
-import type { Edges, Region } from '../genomics/region.js'
+import type { Edges } from '../genomics/region.js'
 import { sha256Of } from '../io/files.js'
 import type { DeepLift } from '../model.js'
 import type { ReferenceArgument } from './arguments.js'
 import type { ExampleFiles, SequenceFile } from './example-sources.js'
 import { genomeIdentity, sizesIdentity } from './genome-identity.js'
 import type { Fact, Range } from './jobs/job.js'
+import { contentsOf } from './jobs/manifest.js'
 import { channelAxisOf, type ModelArguments } from './model-options.js'
 import { countSequences, type ExampleSettings, type Examples, openExamples } from './records.js'
 import type { WindowArguments } from './score-arguments.js'
 import type { ScoredRecord } from './sinks/sink.js'
 import {
-  type BedFile,
   openBed,
   type RegionSummary,
   surveyRegions,
   type Window,
   windowLength,
-  windowsOf,
+  windowsBetween,
 } from './windows.js'
 
 export interface Source {
@@ -81,7 +81,7 @@ async function openSequences(settings: SourceSettings): Promise<Source> {
             ['input of the sequences', fasta.input],
           ]
         : []
-      return [...sequences, ...(await contentsOf(settings))]
+      return [...sequences, ...(await contentsOf(filesOf(settings)))]
     },
     async close() {
       // A pipe that nobody reads to its end would keep the process.
@@ -103,7 +103,7 @@ async function openRegions(settings: SourceSettings, bed: SequenceFile): Promise
     const regions = {
       input: bed.input,
       genome,
-      regions: () => kept(file, genome, window),
+      regions: windowsBetween.bind(undefined, file, genome, window),
       rows: summary.rows,
     }
     const { records, references, close } = await openExamples({ ...exampleSettings(settings), regions })
@@ -120,7 +120,7 @@ async function openRegions(settings: SourceSettings, bed: SequenceFile): Promise
         ...(await genomeIdentity(genome)),
         ['list of regions', regionsSha256],
         ['input of the regions', bed.input],
-        ...(await contentsOf(settings)),
+        ...(await contentsOf(filesOf(settings))),
       ],
       async close() {
         await close()
@@ -133,17 +133,10 @@ async function openRegions(settings: SourceSettings, bed: SequenceFile): Promise
   }
 }
 
-async function* kept(bed: BedFile, genome: Genome, window: Window): AsyncGenerator<Region> {
-  for await (const { region } of windowsOf(bed, genome, window)) if (typeof region === 'object') yield region
-}
-
-/** What is in the .npy files of other inputs and of references. */
-async function contentsOf({ files, references }: SourceSettings): Promise<Fact[]> {
+/** The .npy files of other inputs and of references. */
+function filesOf({ files, references }: SourceSettings): string[] {
   const given = [...references.values()].flatMap((each) =>
     typeof each === 'object' && 'file' in each ? [each.file] : [],
   )
-  const paths = [...new Set([...files.files.values(), ...given])].sort()
-  const facts: Fact[] = []
-  for (const path of paths) facts.push([`contents of ${path}`, await sha256Of(path)])
-  return facts
+  return [...files.files.values(), ...given]
 }

@@ -19,7 +19,7 @@ import { fixedShape, LETTERS, layoutOf, resolveChannelAxis } from '../options/la
 import type { PlanChoices } from '../options/score-options.js'
 import type { InputInfo } from '../options/tensor-info.js'
 import { parseCount, usageOf } from './arguments.js'
-import type { Reporter } from './console.js'
+import type { Range } from './jobs/job.js'
 import type { Parameters } from './parameters.js'
 
 export interface Window {
@@ -43,7 +43,7 @@ export async function openBed(path: string): Promise<BedFile> {
 }
 
 /** The rows of a BED file with their windows; of those that have none the reason, and in words. */
-export async function* windowsOf(
+async function* windowsOf(
   { path, source }: BedFile,
   genome: Genome,
   window: Window,
@@ -59,18 +59,28 @@ export async function* windowsOf(
   }
 }
 
+/** The windows `[first, end)` of those that are there. */
+export async function* windowsBetween(
+  bed: BedFile,
+  genome: Genome,
+  window: Window,
+  { first, end }: Range,
+): AsyncGenerator<Region> {
+  let number = 0
+  for await (const { region } of windowsOf(bed, genome, window)) {
+    if (typeof region === 'string') continue
+    if (number >= end) return
+    if (number++ >= first) yield region
+  }
+}
+
 function explain(reason: DropReason, size: number): string {
   return reason === 'edge'
     ? `the window reaches over an edge of the chromosome, which has ${size} bases`
     : `the centre lies beyond the end of the chromosome, which has ${size} bases`
 }
 
-export function noRegions(
-  bed: string,
-  rows: number,
-  length: number,
-  dropped: readonly string[],
-): DeepLiftError {
+function noRegions(bed: string, rows: number, length: number, dropped: readonly string[]): DeepLiftError {
   return new DeepLiftError(
     'INVALID_INPUT',
     rows === 0
@@ -120,17 +130,14 @@ export async function surveyRegions(
   return { summary: { sha256: hash.digest('hex'), rows, kept, dropped }, examples }
 }
 
-/** Says which rows of the BED file have no results. */
-export function reportDropped(
+/** Which rows of the BED file have no results; undefined where all have. */
+export function describeDropped(
   { rows, kept }: RegionSummary,
   examples: readonly string[],
-  reporter: Reporter,
-): void {
-  if (kept === rows) return
+): string | undefined {
+  if (kept === rows) return undefined
   const more = rows - kept - examples.length
-  reporter.warn(
-    `${rows - kept} of ${rows} regions are left out: ${examples.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`,
-  )
+  return `${rows - kept} of ${rows} regions are left out: ${examples.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`
 }
 
 /** The length of windows in bases: that of the model's input, or `--length` where the model takes any. */

@@ -29,10 +29,14 @@ export type Effect = 'diff' | 'logfc' | 'jsd'
 /** A number, or a profile. */
 export type Reading = number | Profile
 
-export interface Readout {
+/** What kind of readout it is, which is known before any shape. */
+export interface ReadoutKind {
   /** How the table calls it where there are several of a kind. */
   label: string
   effect: Effect
+}
+
+export interface Readout extends ReadoutKind {
   /** The tensor that is read. */
   output: string
   /** What one example says, from its values of the tensor; `reverse` for the reverse complement. */
@@ -51,6 +55,7 @@ export interface ReadoutRequest {
 export interface ReadoutPlan {
   /** Tensors that are computed: all outputs of the model where heads are chosen by shapes that are not known yet. */
   outputs: string[]
+  kinds: ReadoutKind[]
   /** The readouts, once the shapes of these tensors are known. @throws {DeepLiftError} INVALID_OPTION */
   settle(shapes: Readonly<Record<string, readonly number[]>>): Readout[]
 }
@@ -76,15 +81,21 @@ export function planReadouts(
     return resolved.map(({ label, target, forward, backward }) => {
       const there = find(forward)
       const shape = shapes[there.tensor]!
-      const head = typeof target === 'object' && 'head' in target ? target.head : undefined
-      if (head === 'profile') return profileReadout(label, there.tensor, shape, bothStrands)
-      if (head === 'counts') return countsReadout(label, there.tensor)
+      const effect = kindOf(target)
+      if (effect === 'jsd') return profileReadout(label, there.tensor, shape, bothStrands)
+      if (effect === 'logfc') return countsReadout(label, there.tensor)
       return valueReadout(label, there, find(backward), shape)
     })
   }
   const named = tensors.filter((tensor) => tensor !== undefined)
   const all = named.length === tensors.length ? named : [...named, ...known]
-  return { outputs: [...new Set(all)], settle }
+  const kinds = requests.map(({ label, target }) => ({ label, effect: kindOf(target) }))
+  return { outputs: [...new Set(all)], kinds, settle }
+}
+
+function kindOf(target: SingleTarget): Effect {
+  const head = typeof target === 'object' && 'head' in target ? target.head : undefined
+  return head === 'profile' ? 'jsd' : head === 'counts' ? 'logfc' : 'diff'
 }
 
 function valueReadout(

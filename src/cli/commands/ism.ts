@@ -8,7 +8,7 @@ import { parseCount, usageOf } from '../arguments.js'
 import { type ExampleJob, exampleJob, type OutputArguments, outOf, runExamples } from '../example-job.js'
 import { exampleFiles } from '../example-sources.js'
 import { addPeelOption, addTargetOptions, type TargetArguments, targetChoices } from '../explanation.js'
-import { addJob } from '../long-run.js'
+import { addLongRun } from '../long-run.js'
 import { addModelOptions, channelAxisOf, loadModel } from '../model-options.js'
 import type { Parameters } from '../parameters.js'
 import { provenanceText } from '../provenance.js'
@@ -49,7 +49,7 @@ export function addIsmCommand(program: Command): void {
     .description('change every position to every letter, and write how the target changes')
     .argument('[model]', 'ONNX file')
   addIsmOptions(command)
-  addJob(command, async (path, options: IsmArguments, parameters, signal) => {
+  addLongRun(command, async (path, options: IsmArguments, parameters, signal) => {
     const job = await openIsmJob(path, options, parameters, signal)
     await runExamples(job, options, signal, rateText)
   })

@@ -6,7 +6,7 @@ import type { PredictStreamOptions } from '../../predict.js'
 import { parseCount } from '../arguments.js'
 import { type ExampleJob, exampleJob, type OutputArguments, outOf, runExamples } from '../example-job.js'
 import { exampleFiles } from '../example-sources.js'
-import { addJob } from '../long-run.js'
+import { addLongRun } from '../long-run.js'
 import { addModelOptions, channelAxisOf, collect, loadModel } from '../model-options.js'
 import type { Parameters } from '../parameters.js'
 import { provenanceText } from '../provenance.js'
@@ -45,7 +45,7 @@ export function addPredictCommand(program: Command): void {
     .description('compute the outputs of a model, without scores, and write them to a file')
     .argument('[model]', 'ONNX file')
   addPredictOptions(command)
-  addJob(command, async (path, options: PredictArguments, parameters, signal) => {
+  addLongRun(command, async (path, options: PredictArguments, parameters, signal) => {
     const job = await openPredictJob(path, options, parameters, signal)
     await runExamples(job, options, signal, rateText)
   })

@@ -7,7 +7,7 @@ import { createReporter, table } from '../console.js'
 import { runExamples } from '../example-job.js'
 import { ALL } from '../jobs/job.js'
 import type { JobArguments } from '../jobs/run.js'
-import { addJob } from '../long-run.js'
+import { addLongRun } from '../long-run.js'
 import type { Parameters } from '../parameters.js'
 import { addScoreOptions, type ScoreArguments } from '../score-arguments.js'
 import { openScoreJob, openScoring } from '../score-job.js'
@@ -26,7 +26,7 @@ export function addScoreCommand(program: Command): void {
     '--trace-completeness',
     'instead of scores, print how far contributions are from summing up at each node',
   )
-  addJob(command, score)
+  addLongRun(command, score)
 }
 
 async function score(

@@ -63,6 +63,8 @@ export interface Job {
   passes: readonly Pass[]
   /** What lines of JSON say beside the progress. */
   facts: Readonly<Record<string, unknown>>
+  /** Which examples have no results and why; of a pipe once it was read. */
+  leftOut(): string | undefined
   /** Facts beside the version of the program and the parameters: contents of files. */
   identity(): Promise<Fact[]>
   /** Writes the results into `out` and what stands beside it; nothing is left if that fails. */

@@ -83,6 +83,13 @@ export async function identityOf(job: Job): Promise<Fact[]> {
   ]
 }
 
+/** What is in files that parameters name. */
+export async function contentsOf(paths: readonly string[]): Promise<Fact[]> {
+  const facts: Fact[] = []
+  for (const path of [...new Set(paths)].sort()) facts.push([`contents of ${path}`, await sha256Of(path)])
+  return facts
+}
+
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

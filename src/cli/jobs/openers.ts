@@ -1,20 +1,32 @@
-/** The jobs of commands by name, for those who have only the folder. */
+/** The jobs of commands by name: their options, and how they are opened. */
 
+import type { Command } from 'commander'
 import { DeepLiftError } from '../../errors.js'
-import { openIsmJob } from '../commands/ism.js'
-import { openPredictJob } from '../commands/predict.js'
+import { addIsmOptions, openIsmJob } from '../commands/ism.js'
+import { addMotifOptions } from '../commands/marginalize.js'
+import { addPredictOptions, openPredictJob } from '../commands/predict.js'
+import { addVariantOptions } from '../commands/variants.js'
+import { openMotifJob } from '../motif-job.js'
 import type { Parameters } from '../parameters.js'
+import { addScoreOptions } from '../score-arguments.js'
 import { openScoreJob } from '../score-job.js'
+import { openVariantJob } from '../variant-job.js'
 import type { Job } from './job.js'
 import type { Manifest } from './manifest.js'
 import { checkUnchanged } from './plan.js'
 
-type Open = (path: string, options: never, parameters: Parameters, signal: AbortSignal) => Promise<Job>
+export interface JobCommand {
+  addOptions(command: Command): Command
+  /** The caller closes the job. */
+  open(path: string, options: never, parameters: Parameters, signal: AbortSignal): Promise<Job>
+}
 
-const OPEN: Readonly<Record<string, Open>> = {
-  score: openScoreJob,
-  predict: openPredictJob,
-  ism: openIsmJob,
+export const JOBS: Readonly<Record<string, JobCommand>> = {
+  score: { addOptions: addScoreOptions, open: openScoreJob },
+  predict: { addOptions: addPredictOptions, open: openPredictJob },
+  ism: { addOptions: addIsmOptions, open: openIsmJob },
+  variants: { addOptions: addVariantOptions, open: openVariantJob },
+  marginalize: { addOptions: addMotifOptions, open: openMotifJob },
 }
 
 /**
@@ -30,11 +42,12 @@ export async function openPlanned(
   signal: AbortSignal,
 ): Promise<Job> {
   const { command, parameters } = manifest
-  const open = OPEN[command]
-  if (!open) throw new DeepLiftError('FILE_FORMAT', `${folder}: no job is called ${JSON.stringify(command)}.`)
+  const known = JOBS[command]
+  if (!known)
+    throw new DeepLiftError('FILE_FORMAT', `${folder}: no job is called ${JSON.stringify(command)}.`)
   process.chdir(manifest.folder)
   const all = { ...parameters, ...options } as never
-  const job = await open(String(parameters.model), all, parameters, signal)
+  const job = await known.open(String(parameters.model), all, parameters, signal)
   try {
     await checkUnchanged(folder, manifest, job)
     return job

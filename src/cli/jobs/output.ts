@@ -35,6 +35,11 @@ export class JobOutput {
     this.reporter.warn(message)
   }
 
+  warnOfLeftOut(): void {
+    const message = this.job.leftOut()
+    if (message !== undefined) this.warn(message)
+  }
+
   /** What is said once, and is no warning. */
   note(message: string): void {
     this.reporter.note(message)

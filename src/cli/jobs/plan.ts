@@ -37,6 +37,8 @@ export interface PlanOptions {
  * @throws {DeepLiftError} INVALID_OPTION naming what differs if the folder is that of another job
  */
 export async function planJob(job: Job, { restart, always }: PlanOptions): Promise<Planned | undefined> {
+  // What can be read once must be left to who computes with it.
+  if (job.passes.some(({ examples }) => examples === undefined)) return undefined
   const folder = jobFolderOf(job.out)
   const { before, other } = await look(folder)
   if (before && !restart) {
@@ -50,8 +52,7 @@ export async function planJob(job: Job, { restart, always }: PlanOptions): Promi
   if (before) await rm(folder, { recursive: true })
   const passes: PassPlan[] = []
   for (const pass of job.passes) {
-    const { examples, unit } = pass
-    if (examples === undefined) return undefined
+    const { examples = 0, unit } = pass
     const blockSize = await blockSizeOf(pass, job)
     passes.push({ unit, examples, blockSize, blocks: Math.ceil(examples / blockSize) })
   }

@@ -37,6 +37,7 @@ export async function runJob(
 ): Promise<Finished> {
   if (job.passes.some(({ examples }) => examples === 0)) throw noExamples()
   const output = new JobOutput(job, reporter, progress)
+  output.warnOfLeftOut()
   const planned = await planJob(job, { restart, always: keepJob })
   const started = performance.now()
   const seconds = () => (performance.now() - started) / 1000
@@ -44,6 +45,7 @@ export async function runJob(
   if (!planned) {
     const written = await runThrough(job, output)
     await writeJson(parameters, job.parameters)
+    output.warnOfLeftOut()
     const { computed, warnings } = output
     return { ...written, computed, kept: 0, seconds: seconds(), warnings, parameters }
   }
