@@ -15,6 +15,7 @@ const INTEGER = 0
 const FLOAT = 1
 const STRING = 3
 
+/** By class, size and sign. */
 const TYPES: Record<string, (bytes: ArrayBuffer) => ArrayLike<number>> = {
   [`${FLOAT},2`]: (bytes) => float16ToFloat32(new Uint16Array(bytes)),
   [`${FLOAT},4`]: (bytes) => new Float32Array(bytes),
@@ -22,6 +23,9 @@ const TYPES: Record<string, (bytes: ArrayBuffer) => ArrayLike<number>> = {
   [`${INTEGER},1`]: (bytes) => new Int8Array(bytes),
   [`${INTEGER},4`]: (bytes) => new Int32Array(bytes),
   [`${INTEGER},8`]: (bytes) => Float64Array.from(new BigInt64Array(bytes), Number),
+  [`${INTEGER},1,unsigned`]: (bytes) => new Uint8Array(bytes),
+  [`${INTEGER},4,unsigned`]: (bytes) => new Uint32Array(bytes),
+  [`${INTEGER},8,unsigned`]: (bytes) => Float64Array.from(new BigUint64Array(bytes), Number),
 }
 
 /** What is read at once, at least a chunk. */
@@ -60,8 +64,8 @@ export class Hdf5File {
   /** The rows `[start, end)` of a dataset of numbers. */
   readRows(dataset: string, start: number, end: number): ArrayLike<number> {
     const found = this.#get(dataset)
-    const { size, type, littleEndian } = found.metadata
-    const decode = TYPES[`${type},${size}`]
+    const { size, type, littleEndian, signed } = found.metadata
+    const decode = TYPES[`${type},${size}${type === INTEGER && !signed ? ',unsigned' : ''}`]
     if (!decode || !littleEndian) throw this.#malformed(`${dataset} has a type of numbers that is not read`)
     const rowBytes = size * elementCount(found.shape!.slice(1))
     const values = allocate((end - start) * rowBytes)

@@ -85,7 +85,7 @@ function facts(scores: ScoreFile, data: ReportData): [string, string][] {
   const provenance = JSON.parse(scores.provenance ?? '{}') as Provenance
   const { modelSha256, parameters = {}, references, seed, version } = provenance
   const known: [string, unknown][] = [
-    ['Sequences', `${scores.count}, of ${scores.length} positions each`],
+    ['Sequences', `${scores.count} × ${scores.length} positions`],
     ['Target', parameters.target && describeTarget(parameters.target)],
     ['Rule', describeRule(parameters.rule) ?? (version && 'rescale')],
     ['References', references?.join(', ')],
