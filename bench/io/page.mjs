@@ -21,8 +21,7 @@ own that does the work twice, of which the second time counts: start, loading an
 
 ${markdownTable(rows)}
 
-- Windows end as base codes, from letters of both cases, in one array. Ours are asked for 16 at a time, and read in Node's pool of
-  threads; asked for one after the other they take the time of as many changes of threads, about 40 µs each here.
+- Windows end as base codes, from letters of both cases, in one array.
 - Writers wait for the disk (\`fsync\`) on both sides. Ours get 50 rows at a time, as in a job; the peers have the whole array in memory.
 - HDF5 is the layout of ChromBPNet: one-hot sequences, scores, their product. Deflated is level 4 after a shuffle; ours deflates in
   Node's pool of threads, h5py in one. Reading is the HDF5 library on both sides, ours in WebAssembly, 248 rows at a time.

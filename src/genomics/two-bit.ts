@@ -8,6 +8,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { DeepLiftError } from '../errors.js'
 import { openForReading } from '../io/files.js'
+import { readAt } from '../io/random-access.js'
 import type { Chromosomes, Lowercase } from './genome.js'
 import { UNKNOWN_BASE } from './letters.js'
 
@@ -118,8 +119,8 @@ class TwoBitFile implements Chromosomes {
   async #read(offset: number, length: number): Promise<Buffer> {
     if (offset + length > this.fileSize) throw this.#problem('it is cut off')
     const bytes = Buffer.alloc(length)
-    const { bytesRead } = await this.handle.read(bytes, 0, length, offset)
-    if (bytesRead < length) throw this.#problem(`it ends at byte ${offset + bytesRead}`)
+    const done = await readAt(this.handle, bytes, offset)
+    if (done < length) throw this.#problem(`it ends at byte ${offset + done}`)
     return bytes
   }
 
