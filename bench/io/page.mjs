@@ -24,7 +24,8 @@ ${markdownTable(rows)}
 - Windows end as base codes, from letters of both cases, in one array.
 - Writers wait for the disk (\`fsync\`) on both sides. Ours get 50 rows at a time, as in a job; the peers have the whole array in memory.
 - HDF5 is the layout of ChromBPNet: one-hot sequences, scores, their product. Deflated is level 4 after a shuffle; ours deflates in
-  Node's pool of threads, h5py in one. Reading is the HDF5 library on both sides, ours in WebAssembly, 248 rows at a time.
+  Node's pool of threads, h5py in one. Reading is the HDF5 library on both sides, ours in WebAssembly, 248 rows at a time;
+  more than half of our time goes into pages of fresh memory, of which numpy asks the system for large ones, as Node cannot.
 - Ours of bigWig have ten levels of zoom, as have those of pyBigWig.
 `
 }
