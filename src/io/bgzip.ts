@@ -123,15 +123,16 @@ export class BgzipFile implements RandomAccess {
 
   async #block(number: number): Promise<Buffer> {
     const kept = this.#blocks.get(number)
-    const bytes = kept ?? (await this.#unpack(this.index.packed[number]!))
+    const bytes = kept ?? (await this.#unpack(number))
     this.#blocks.delete(number)
     this.#blocks.set(number, bytes)
     if (this.#blocks.size > KEPT_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!)
     return bytes
   }
 
-  async #unpack(offset: number): Promise<Buffer> {
-    const available = this.file.size - offset
+  async #unpack(number: number): Promise<Buffer> {
+    const offset = this.index.packed[number]!
+    const available = (this.index.packed[number + 1] ?? this.file.size) - offset
     const block = await this.file.read(offset, Math.max(0, Math.min(MAX_BLOCK, available)))
     const size = block.length >= HEADER + TRAILER ? blockSize(block) : undefined
     if (size === undefined || size > block.length) throw damaged(this.path, offset)
