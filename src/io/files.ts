@@ -85,6 +85,21 @@ export class OutputFile implements RowsFile {
     this.#position += bytes.byteLength
   }
 
+  /** Writes parts behind each other at the end, in one call where the system takes them all. */
+  async appendAll(parts: readonly Uint8Array[]): Promise<void> {
+    let written = 0
+    try {
+      written = (await this.handle.writev(parts as Uint8Array[], this.#position)).bytesWritten
+    } catch (cause) {
+      throw cannotWrite(this.path, cause, this.#position)
+    }
+    this.#position += written
+    for (const part of parts) {
+      if (written < part.byteLength) await this.append(part.subarray(written))
+      written = Math.max(0, written - part.byteLength)
+    }
+  }
+
   /** Replaces bytes already written. */
   async patch(bytes: Uint8Array, position: number): Promise<void> {
     await this.#writeAt(bytes, position)

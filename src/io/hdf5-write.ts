@@ -73,19 +73,15 @@ class Growing {
     return this.#pending.length
   }
 
-  /** Takes whole rows. Gives full chunks, one or several behind each other, to be stored before it goes on. */
-  *take(bytes: Uint8Array, rows: number): Generator<Uint8Array> {
-    let from = 0
-    if (this.#filled > 0) {
-      from = this.#fill(bytes)
-      if (this.#filled === this.chunkBytes) {
-        this.#filled = 0
-        yield this.#pending
-      }
-    }
+  /** Takes whole rows. Gives runs of full chunks, if there are any, to be stored before it goes on. */
+  *take(bytes: Uint8Array, rows: number): Generator<Uint8Array[]> {
+    const from = this.#filled > 0 ? this.#fill(bytes) : 0
     const left = bytes.length - from
     const full = left - (left % this.chunkBytes)
-    if (full > 0) yield bytes.subarray(from, from + full)
+    const runs = [bytes.subarray(from, from + full)]
+    if (this.#filled === this.chunkBytes) runs.unshift(this.#pending)
+    yield runs.filter(({ length }) => length > 0)
+    if (this.#filled === this.chunkBytes) this.#filled = 0
     this.#fill(bytes.subarray(from + full))
     this.rows += rows
   }
@@ -176,28 +172,31 @@ export class Hdf5Writer {
         `${this.file.path}, ${path} takes rows of shape (${growing.spec.rowShape}); ${values.length} values are ` +
           'not whole rows.',
       )
-    for (const chunks of growing.take(bytesOf(values, growing.spec.dtype), rows))
-      await this.#store(growing, chunks)
+    for (const runs of growing.take(bytesOf(values, growing.spec.dtype), rows))
+      await this.#store(growing, runs)
   }
 
-  /** Stores one or several chunks, which may be overwritten once the promise resolves. */
-  async #store(growing: Growing, chunks: Uint8Array): Promise<void> {
+  /** Stores runs of chunks, which may be overwritten once the promise resolves. */
+  async #store(growing: Growing, runs: readonly Uint8Array[]): Promise<void> {
     const { deflateLevel: level } = this.options
     const { chunkBytes } = growing
-    const { size } = this.file
-    for (let at = 0; at < chunks.length; at += chunkBytes) {
-      const chunk = chunks.subarray(at, at + chunkBytes)
-      const row = growing.nextRow()
-      if (level === undefined) growing.chunks.push({ row, address: size + at, bytes: chunk.length })
-      else {
-        await this.#drain(CHUNKS_IN_FLIGHT - 1)
-        const packed = pack(chunk, sizeOfType(growing.spec.dtype), level)
-        // If one fails those behind it are not waited for.
-        packed.catch(() => {})
-        this.#packing.push({ growing, row, packed })
+    let address = this.file.size
+    for (const run of runs)
+      for (let at = 0; at < run.length; at += chunkBytes) {
+        const chunk = run.subarray(at, at + chunkBytes)
+        const row = growing.nextRow()
+        if (level === undefined) growing.chunks.push({ row, address, bytes: chunk.length })
+        else await this.#pack({ growing, row, packed: pack(chunk, sizeOfType(growing.spec.dtype), level) })
+        address += chunk.length
       }
-    }
-    if (level === undefined) await this.file.append(chunks)
+    if (level === undefined && runs.length > 0) await this.file.appendAll(runs)
+  }
+
+  async #pack(packing: Packing): Promise<void> {
+    // If one fails those behind it are not waited for.
+    packing.packed.catch(() => {})
+    this.#packing.push(packing)
+    await this.#drain(CHUNKS_IN_FLIGHT)
   }
 
   /** Writes deflated chunks until so many are left. */
@@ -235,7 +234,7 @@ export class Hdf5Writer {
 
   async #complete(growing: Growing): Promise<void> {
     const rest = growing.rest()
-    if (rest) await this.#store(growing, rest)
+    if (rest) await this.#store(growing, [rest])
     await this.#drain(0)
     const { spec, rowsPerChunk, rows, chunks } = growing
     const shape = [rows, ...spec.rowShape]
