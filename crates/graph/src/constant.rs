@@ -273,17 +273,27 @@ impl Constant {
         Constant { shape, dtype: self.dtype, data }
     }
 
-    /// Calls `put` with row, column and value of every element of a matrix, in an order that suits where they are.
+    /// Calls `put` with row, first column and values of runs along the rows of a matrix, in an order that suits where they are,
+    /// until every element was in one.
     ///
     /// # Errors
     /// `INVALID_MODEL` if the values are in a file that cannot be read any more.
-    pub fn entries<T: Real>(&self, mut put: impl FnMut(usize, usize, T)) -> Result<()> {
-        ensure!(self.shape.len() == 2, Internal, "entries of a tensor that is no matrix");
+    pub fn runs<T: Real>(&self, mut put: impl FnMut(usize, usize, &[T])) -> Result<()> {
+        ensure!(self.shape.len() == 2, Internal, "runs of a tensor that is no matrix");
+        let mut own = vec![];
         if let Data::Stored(v) = &self.data {
-            return v.entries(|row, column, value| put(row, column, T::from_f64(f64::from(value))));
+            return v.runs(|row, column, run| {
+                own.clear();
+                own.extend(run.iter().map(|&value| T::from_f64(f64::from(value))));
+                put(row, column, &own);
+            });
         }
-        let columns = self.shape[1];
-        (0..self.len()).for_each(|i| put(i / columns, i % columns, T::from_f64(self.at(i))));
+        let (rows, columns) = (self.shape[0], self.shape[1]);
+        for row in 0..rows {
+            own.clear();
+            own.extend((row * columns..(row + 1) * columns).map(|i| T::from_f64(self.at(i))));
+            put(row, 0, &own);
+        }
         Ok(())
     }
 

@@ -199,7 +199,10 @@ impl Stored {
             None => self.pieces(|first, piece| {
                 values[first..].iter_mut().zip(piece).for_each(|(to, &value)| *to = real(value));
             }),
-            Some(m) => self.entries(|row, column, value| values[row * m.columns + column] = real(value)),
+            Some(m) => self.runs(|row, column, run| {
+                let to = &mut values[row * m.columns + column..][..run.len()];
+                to.iter_mut().zip(run).for_each(|(to, &value)| *to = real(value));
+            }),
         };
         read.unwrap_or_else(|error| std::panic::resume_unwind(Box::new(error)));
         values
@@ -225,12 +228,13 @@ impl Stored {
         Some(Stored { matrix: Some(matrix), values: Arc::default(), ..self.clone() })
     }
 
-    /// Calls `put` with row, column and value of every element of a matrix, in an order that the file has together.
+    /// Calls `put` with row, first column and values of runs along the rows of a matrix, in an order that the file has
+    /// together, until every element was in one.
     ///
     /// # Errors
     /// `INVALID_MODEL` if the file cannot be read any more.
-    pub fn entries(&self, mut put: impl FnMut(usize, usize, f32)) -> Result<()> {
-        let Some(m) = &self.matrix else { bail!(Internal, "entries of a tensor that is no matrix") };
+    pub fn runs(&self, mut put: impl FnMut(usize, usize, &[f32])) -> Result<()> {
+        let Some(m) = &self.matrix else { bail!(Internal, "runs of a tensor that is no matrix") };
         let (lines, line) = if m.transposed { (m.columns, m.rows) } else { (m.rows, m.columns) };
         // Transposed, some columns at once: what they are copied to is then written in runs.
         let at_once = if m.transposed { COLUMNS } else { (PIECE / line.max(1)).max(1) };
@@ -240,15 +244,17 @@ impl Stored {
             let count = at_once.min(lines - first);
             self.read(first * line, count * line, &mut bytes, &mut values)?;
             if m.transposed {
+                let mut run = [0.0; COLUMNS];
                 for row in 0..line {
                     let from = m.order.as_ref().map_or(row, |order| order[row]);
-                    (0..count).for_each(|c| put(row, first + c, values[c * line + from]));
+                    (0..count).for_each(|c| run[c] = values[c * line + from]);
+                    put(row, first, &run[..count]);
                 }
                 continue;
             }
             for (i, values) in values.chunks_exact(line.max(1)).enumerate() {
                 let row = places.as_ref().map_or(first + i, |places| places[first + i]);
-                values.iter().enumerate().for_each(|(column, &value)| put(row, column, value));
+                put(row, 0, values);
             }
         }
         Ok(())
@@ -297,7 +303,9 @@ mod tests {
 
     fn entries(c: &Constant) -> Vec<f64> {
         let mut all = vec![f64::NAN; c.len()];
-        c.entries(|row, column, value: f64| all[row * c.shape[1] + column] = value).unwrap();
+        let put =
+            |row, column, run: &[f64]| all[row * c.shape[1] + column..][..run.len()].copy_from_slice(run);
+        c.runs(put).unwrap();
         all
     }
 
@@ -366,7 +374,7 @@ mod tests {
         assert!(Constant::stored(vec![4, 4], file.open(), 4).unwrap_err().message.contains("67 bytes"));
         assert!(Constant::stored(vec![4, 4], file.open(), u64::MAX).is_err());
         std::fs::OpenOptions::new().append(true).open(&file.0).unwrap().write_all(&[0]).unwrap();
-        let error = stored.entries(|_, _, _: f32| ()).unwrap_err();
+        let error = stored.runs(|_, _, _: &[f32]| ()).unwrap_err();
         assert!(error.message.contains("written to"), "{}", error.message);
         let payload = std::panic::catch_unwind(|| stored.to_f64()).unwrap_err();
         assert_eq!(payload.downcast_ref::<Error>().unwrap().code, Code::InvalidModel);

@@ -116,3 +116,22 @@ fn no_inputs_give_the_bias() {
         assert_eq!(store(&packed, 2, &[]), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
     }
 }
+
+#[test]
+fn weights_that_come_in_runs_are_those_that_come_one_by_one() {
+    for isa in Isa::available() {
+        for (k, n, runs) in [(3, 100, 7), (130, 33, 33), (1, 1, 1), (2, 64, 64), (5, 17, 16)] {
+            let w: Vec<f32> = (0..k * n).map(|i| (i + 1) as f32).collect();
+            let (single, own) = (PackedDense::new(k, n, &w, &[], isa), w.clone());
+            let packed = PackedDense::filled(k, n, &[], isa, move |packing| {
+                for (input, row) in own.chunks(n).enumerate() {
+                    row.chunks(runs).enumerate().for_each(|(i, run)| packing.set_run(input, i * runs, run));
+                }
+            });
+            for (at, &weight) in w.iter().enumerate() {
+                let found = [&packed, &single].map(|packed| packed.weight(at / n, at % n));
+                assert_eq!(found, [weight; 2], "{isa}, {k} x {n}: weight {at}");
+            }
+        }
+    }
+}

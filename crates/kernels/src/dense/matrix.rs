@@ -43,6 +43,28 @@ impl<T> Packing<'_, T> {
     pub fn set(&mut self, input: usize, output: usize, weight: T) {
         self.panels[self.shape.place(input, output)] = weight;
     }
+
+    /// Sets the weights of an input for neighbouring outputs from `output` on.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[inline]
+    pub fn set_run(&mut self, input: usize, mut output: usize, mut weights: &[T])
+    where
+        T: Copy,
+    {
+        assert!(
+            output + weights.len() <= self.shape.outputs,
+            "dense: no weights up to {}",
+            output + weights.len()
+        );
+        while !weights.is_empty() {
+            let count = weights.len().min(self.shape.full - output % self.shape.full);
+            let (run, rest) = weights.split_at(count);
+            self.panels[self.shape.place(input, output)..][..count].copy_from_slice(run);
+            (output, weights) = (output + count, rest);
+        }
+    }
 }
 
 /// Weights of the element type.
