@@ -2,7 +2,6 @@
 
 import { UNKNOWN_BASE } from '../genomics/letters.js'
 import type { Cost } from '../job.js'
-import type { DeepLift } from '../model.js'
 import { worstOf } from '../progress.js'
 import type { Tensor } from '../tensor.js'
 import { usageOf } from './arguments.js'
@@ -49,7 +48,6 @@ export interface ExampleWork<B extends ExampleBatch> {
   command: string
   /** The ONNX file. */
   path: string
-  model: DeepLift
   parameters: Parameters
   source: Source
   /** What the summary says was asked for. */

@@ -207,7 +207,7 @@ export async function countSequences(
 }
 
 /** The length in bases that the file of the model fixes, so that a wrong record is found at its line. */
-export function fixedLength(input: InputInfo): number | undefined {
+function fixedLength(input: InputInfo): number | undefined {
   const shape = fixedShape(input)
   const layout = shape && layoutOf(input.name, shape)
   return layout?.channelAxis === undefined ? undefined : layout.size / LETTERS

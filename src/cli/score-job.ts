@@ -45,7 +45,7 @@ export async function openScoreJob(
   const choices: StreamOptions = { ...scoring, references, signal }
   const { compress = false, float16 = false } = options
   const job = exampleJob({
-    ...{ command: 'score', path, model, parameters, source },
+    ...{ command: 'score', path, parameters, source },
     settings: { references: options.reference ?? null, seed: options.seed, ...scoring },
     cost: (record) => model.scoreCost(record, choices),
     batches: (records, first, onProgress) =>

@@ -71,7 +71,7 @@ export async function openIsmJob(
   const files = exampleFiles('ism', options, model.inputs)
   const source = await openSource({ command: 'ism', model, options, files, references: new Map(), signal })
   return exampleJob({
-    ...{ command: 'ism', path, model, parameters, source },
+    ...{ command: 'ism', path, parameters, source },
     settings: choices,
     cost: (record) => model.mutagenesisCost(record, choices),
     batches: (records, _first, onProgress) =>

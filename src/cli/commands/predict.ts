@@ -78,7 +78,7 @@ export async function openPredictJob(
     signal,
   })
   return exampleJob({
-    ...{ command: 'predict', path, model, parameters, source },
+    ...{ command: 'predict', path, parameters, source },
     settings: choices,
     cost: (record) => model.predictionCost(record, choices),
     batches: (records, _first, onProgress) =>

@@ -128,24 +128,15 @@ export async function* readBlock(folder: string, manifest: Manifest, block: numb
   }
 }
 
-/**
- * Reads a block to its end.
- *
- * @throws {DeepLiftError} as {@link readBlock}
- */
-export async function checkBlock(folder: string, manifest: Manifest, block: number): Promise<void> {
-  const pieces = readBlock(folder, manifest, block)
-  while (!(await pieces.next()).done);
-}
-
-/** Whether a block can be read to its end. */
+/** Whether a block can be read to its end; if not, why. */
 export async function isSound(
   folder: string,
   manifest: Manifest,
   block: number,
 ): Promise<true | DeepLiftError> {
   try {
-    await checkBlock(folder, manifest, block)
+    const pieces = readBlock(folder, manifest, block)
+    while (!(await pieces.next()).done);
     return true
   } catch (error) {
     if (error instanceof DeepLiftError && error.code === 'FILE_FORMAT') return error

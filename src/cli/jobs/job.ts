@@ -5,7 +5,6 @@
 
 import { DeepLiftError } from '../../errors.js'
 import type { Cost } from '../../job.js'
-import type { ScoreBatch } from '../../stream.js'
 import type { Parameters } from '../parameters.js'
 import type { ShownProgress } from '../progress-line.js'
 
@@ -26,7 +25,7 @@ export interface Batch {
 }
 
 /** What is left of a batch when it was kept in a block. */
-export type Results<B> = Omit<B, 'warnings' | keyof Pick<ScoreBatch, 'worstCompleteness'>>
+export type Results<B> = Omit<B, 'warnings' | 'worstCompleteness'>
 
 /**
  * One walk over the examples. A batch must not depend on which examples are computed with it, or were before it: any

@@ -92,7 +92,7 @@ async function blockSizeOf(pass: Pass, { parameters: { block } }: Job): Promise<
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: false }).catch((error: NodeJS.ErrnoException) => {
+    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
     })
     await mkdir(join(folder, BLOCKS), { recursive: true })
