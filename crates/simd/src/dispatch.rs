@@ -7,6 +7,7 @@
 use crate::dots::{self, DotTile, DOT_ROWS};
 use crate::strips::{self, Factors, StripRows, StripTile};
 use crate::tile::{self, Segment, Tile, Weights};
+use crate::vector::Vector;
 use crate::{Isa, Real};
 
 /// Work that is compiled once per instruction set.
@@ -23,6 +24,40 @@ pub trait Kernel {
 pub trait Simd: sealed::Token + Copy {
     /// The set.
     const ISA: Isa;
+
+    /// A register.
+    type Vector<T: Real>: Vector<T>;
+
+    /// The same value in each element of a register.
+    #[inline(always)]
+    fn splat<T: Real>(self, value: T) -> Self::Vector<T> {
+        // SAFETY: `self` proves the set.
+        unsafe { Self::Vector::splat(value) }
+    }
+
+    /// The first elements of a slice.
+    ///
+    /// # Panics
+    /// If they do not fill a register.
+    #[inline(always)]
+    fn load<T: Real>(self, from: &[T]) -> Self::Vector<T> {
+        // SAFETY: `self` proves the set.
+        unsafe { Self::Vector::load(from) }
+    }
+
+    /// The elements of each slice from `at` on.
+    ///
+    /// # Panics
+    /// If those of one do not fill a register.
+    #[inline(always)]
+    fn load_each<T: Real, const N: usize>(self, from: &[&[T]; N], at: usize) -> [Self::Vector<T>; N] {
+        // No closure: one that the optimiser leaves a function is compiled without the set's features.
+        let mut vectors = [self.splat(T::ZERO); N];
+        for n in 0..N {
+            vectors[n] = self.load(&from[n][at..]);
+        }
+        vectors
+    }
 
     /// `a * b + c`, fused where the set has it.
     fn fma<T: Real>(self, a: T, b: T, c: T) -> T;
@@ -45,7 +80,7 @@ pub trait Simd: sealed::Token + Copy {
         rows: usize,
         segments: &[Segment],
         sources: [&[T]; 2],
-        weights: Weights<'_, T>,
+        weights: &Weights<'_, T>,
         tile: &mut Tile<T>,
     );
 
@@ -75,6 +110,7 @@ impl sealed::Token for Portable {}
 
 impl Simd for Portable {
     const ISA: Isa = Isa::Scalar;
+    type Vector<T: Real> = T::Portable;
 
     #[inline(always)]
     fn fma<T: Real>(self, a: T, b: T, c: T) -> T {
@@ -87,7 +123,7 @@ impl Simd for Portable {
         rows: usize,
         segments: &[Segment],
         sources: [&[T]; 2],
-        weights: Weights<'_, T>,
+        weights: &Weights<'_, T>,
         tile: &mut Tile<T>,
     ) {
         tile::check(Isa::Scalar, rows, segments, sources, weights);
@@ -149,6 +185,7 @@ mod x86 {
 
             impl Simd for $name {
                 const ISA: Isa = $isa;
+                type Vector<T: Real> = T::$name;
 
                 #[inline(always)]
                 fn fma<T: Real>(self, a: T, b: T, c: T) -> T {
@@ -171,7 +208,7 @@ mod x86 {
                     rows: usize,
                     segments: &[Segment],
                     sources: [&[T]; 2],
-                    weights: Weights<'_, T>,
+                    weights: &Weights<'_, T>,
                     tile: &mut Tile<T>,
                 ) {
                     tile::check($isa, rows, segments, sources, weights);

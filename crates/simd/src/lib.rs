@@ -8,6 +8,7 @@
 //! * [`amx`]: the same in bf16 products, in tiles of registers that few processors have;
 //! * [`Simd::dots`]: a few dot products at once;
 //! * [`Simd::strips`]: dot products of rows of packed weights, for the adjoint of what they were packed for;
+//! * [`Vector`]: one register, for transforms;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
@@ -20,6 +21,7 @@ mod isa;
 mod real;
 mod strips;
 mod tile;
+mod vector;
 
 pub use aligned::{AlignedVec, Element};
 pub use dispatch::{Kernel, Simd};
@@ -29,3 +31,4 @@ pub use isa::Isa;
 pub use real::Real;
 pub use strips::{Factors, StripDots, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS};
 pub use tile::{Segment, Tile, Weights, SUM_BLOCK};
+pub use vector::{Lanes, Vector, Vectors};

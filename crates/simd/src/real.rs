@@ -13,6 +13,7 @@ pub trait Real:
     + crate::Elementary
     + crate::Dots
     + crate::StripDots
+    + crate::Vectors
     + Display
     + PartialEq
     + PartialOrd

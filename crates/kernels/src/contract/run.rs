@@ -97,7 +97,7 @@ impl<T: Real> Run<'_, T> {
                 let segment =
                     Segment { source: 0, start: start + from * stride, stride, len: depth, weight: 0 };
                 let weights = Weights { panel, bias: &[], columns };
-                simd.tile(to - from, &[segment], [source, &[]], weights, &mut tile);
+                simd.tile(to - from, &[segment], [source, &[]], &weights, &mut tile);
                 for (&row, sums) in c.out.rows[from..to].iter().zip(tile.values().chunks_exact(columns)) {
                     out.write(row as usize, &sums[..valid], self.out);
                 }

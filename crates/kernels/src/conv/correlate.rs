@@ -293,7 +293,7 @@ impl<T: Real> Correlation<T> {
                 for row in 0..full_rows {
                     epilogue.prefetch(simd, to + row * row_step, valid);
                 }
-                simd.tile(job.rows, segments, [x, &scratch.padded], weights, tile);
+                simd.tile(job.rows, segments, [x, &scratch.padded], &weights, tile);
                 epilogue.apply_rows::<S>(to, row_step, full_rows, valid, columns, tile.values());
                 if full_rows < job.rows {
                     let rest = &tile.values()[full_rows * columns..][..job.last_columns];

@@ -184,7 +184,7 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
                         weight: 0,
                     };
                     let segments = if depth == 0 { &[][..] } else { &[segment] };
-                    simd.tile(to - from, segments, [x, &[]], weights, &mut tile);
+                    simd.tile(to - from, segments, [x, &[]], &weights, &mut tile);
                     for (row, block) in (from..to).zip(tile.values().chunks_exact(columns)) {
                         let sum = &mut sums[row * width + first..][..columns];
                         update_row(sum, block, block, |sum, block, _| sum + block);

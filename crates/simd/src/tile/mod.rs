@@ -104,7 +104,7 @@ pub(crate) fn check<T: Real>(
     rows: usize,
     segments: &[Segment],
     sources: [&[T]; 2],
-    weights: Weights<'_, T>,
+    weights: &Weights<'_, T>,
 ) {
     let full = isa.tile_columns::<T>();
     assert!(rows >= 1 && rows <= isa.tile_rows(), "tile: {rows} rows");
@@ -134,7 +134,7 @@ pub trait Tiles: Sized {
         rows: usize,
         segments: &[Segment],
         sources: [&[Self]; 2],
-        weights: Weights<'_, Self>,
+        weights: &Weights<'_, Self>,
         tile: &mut Tile<Self>,
     );
     /// Tile of [`Isa::Avx2`].
@@ -146,7 +146,7 @@ pub trait Tiles: Sized {
         rows: usize,
         segments: &[Segment],
         sources: [&[Self]; 2],
-        weights: Weights<'_, Self>,
+        weights: &Weights<'_, Self>,
         tile: &mut Tile<Self>,
     );
     /// Tile of [`Isa::Avx512`].
@@ -158,7 +158,7 @@ pub trait Tiles: Sized {
         rows: usize,
         segments: &[Segment],
         sources: [&[Self]; 2],
-        weights: Weights<'_, Self>,
+        weights: &Weights<'_, Self>,
         tile: &mut Tile<Self>,
     );
 }
@@ -171,7 +171,7 @@ macro_rules! tiles {
                 rows: usize,
                 segments: &[Segment],
                 sources: [&[Self]; 2],
-                weights: Weights<'_, Self>,
+                weights: &Weights<'_, Self>,
                 tile: &mut Tile<Self>,
             ) {
                 // SAFETY: the contract is passed on.
@@ -184,7 +184,7 @@ macro_rules! tiles {
                 rows: usize,
                 segments: &[Segment],
                 sources: [&[Self]; 2],
-                weights: Weights<'_, Self>,
+                weights: &Weights<'_, Self>,
                 tile: &mut Tile<Self>,
             ) {
                 // SAFETY: the contract is passed on.
@@ -197,7 +197,7 @@ macro_rules! tiles {
                 rows: usize,
                 segments: &[Segment],
                 sources: [&[Self]; 2],
-                weights: Weights<'_, Self>,
+                weights: &Weights<'_, Self>,
                 tile: &mut Tile<Self>,
             ) {
                 // SAFETY: the contract is passed on.

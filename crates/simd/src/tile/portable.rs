@@ -23,7 +23,7 @@ macro_rules! portable_tile {
             rows: usize,
             segments: &[Segment],
             sources: [&[$type]; 2],
-            weights: Weights<'_, $type>,
+            weights: &Weights<'_, $type>,
             tile: &mut Tile<$type>,
         ) {
             type Vector = [$type; $lanes];
@@ -33,7 +33,7 @@ macro_rules! portable_tile {
             unsafe fn fixed<const ROWS: usize, const VECTORS: usize>(
                 segments: &[Segment],
                 sources: [&[$type]; 2],
-                weights: Weights<'_, $type>,
+                weights: &Weights<'_, $type>,
                 tile: *mut $type,
             ) {
                 tile_body!(segments, sources, weights, tile, lanes: $lanes, zero: [0.0; $lanes],

@@ -14,7 +14,7 @@ impl<T: Real> Kernel for Run<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Vec<T> {
         let mut tile = Tile::default();
-        simd.tile(self.rows, self.segments, self.sources, self.weights, &mut tile);
+        simd.tile(self.rows, self.segments, self.sources, &self.weights, &mut tile);
         tile.values()[..self.rows * self.weights.columns].to_vec()
     }
 }

@@ -14,7 +14,7 @@ macro_rules! x86_tile {
             rows: usize,
             segments: &[Segment],
             sources: [&[$type]; 2],
-            weights: Weights<'_, $type>,
+            weights: &Weights<'_, $type>,
             tile: &mut Tile<$type>,
         ) {
             /// # Safety
@@ -23,7 +23,7 @@ macro_rules! x86_tile {
             unsafe fn fixed<const ROWS: usize, const VECTORS: usize>(
                 segments: &[Segment],
                 sources: [&[$type]; 2],
-                weights: Weights<'_, $type>,
+                weights: &Weights<'_, $type>,
                 tile: *mut $type,
             ) {
                 tile_body!(segments, sources, weights, tile, lanes: $lanes, zero: $zero(), load: $load,

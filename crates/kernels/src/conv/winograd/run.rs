@@ -9,7 +9,7 @@ use super::scheme::Scheme;
 use super::tail::{Sums, Tail, MOST_ROWS};
 use super::Winograd;
 use crate::{Epilogue, Scratch};
-use deeplift_simd::{Isa, Kernel, Real, Segment, Simd, Strips, Tile, Weights, STRIP_FACTORS};
+use deeplift_simd::{Isa, Kernel, Lanes, Real, Segment, Simd, Strips, Tile, Vector, Weights, STRIP_FACTORS};
 use std::array::from_fn;
 use std::ops::Range;
 
@@ -64,19 +64,18 @@ impl<T: Real, const N: usize, const M: usize> Kernel for Run<'_, '_, T, N, M> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // The lanes of a vector, which half a tile is wide.
-        match const { S::ISA.tile_columns::<T>() / 2 } {
-            16 => self.blocks::<S, 16, 32>(simd),
-            8 => self.blocks::<S, 8, 16>(simd),
-            4 => self.blocks::<S, 4, 8>(simd),
-            _ => self.blocks::<S, 2, 4>(simd),
+        match const { S::ISA.tile_columns::<T>() } {
+            32 => self.blocks::<S, 32>(simd),
+            16 => self.blocks::<S, 16>(simd),
+            8 => self.blocks::<S, 8>(simd),
+            _ => self.blocks::<S, 4>(simd),
         }
     }
 }
 
 impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
     #[inline(always)]
-    fn blocks<S: Simd, const LANES: usize, const COLUMNS: usize>(self, simd: S) {
+    fn blocks<S: Simd, const COLUMNS: usize>(self, simd: S) {
         let Run { packed, x, epilogue, scratch } = self;
         let (rows, width) = (packed.tiling.rows, packed.bias.len());
         let row_len = N * stride::<T>(packed.ins);
@@ -86,26 +85,43 @@ impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
         // Tiles of almost equal size: one more row costs less than another tile of one row.
         let bound = |tile: usize| tile * rows / tiles;
         let mut products: [Tile<T>; N] = from_fn(|_| Tile::default());
+        let mut outputs = [0; MOST_ROWS];
+        let Scratch { transformed, segments, strips, .. } = scratch;
+        segments.clear();
+        segments.extend((0..packed.depth() / packed.ins).map(|segment| Segment {
+            source: 0,
+            start: segment * packed.scheme.shift() * packed.tiling.step * row_len,
+            stride: row_len,
+            len: packed.ins,
+            weight: segment * packed.ins,
+        }));
         for block in 0..blocks {
             let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
             let (start, end) = (bound(tiles.start), bound(tiles.end) + halo);
-            scratch.transformed.resize_at_least((end - start) * row_len);
-            let transformed = &mut scratch.transformed[..(end - start) * row_len];
-            packed.transform::<S, N, LANES>(simd, start..end, x, transformed);
+            transformed.resize_at_least((end - start) * row_len);
+            let transformed = &mut transformed[..(end - start) * row_len];
+            packed.transform::<S, N>(simd, start..end, x, transformed);
             for first in (0..width).step_by(S::ISA.tile_columns::<T>()) {
                 for tile in tiles.clone() {
                     let rows = bound(tile)..bound(tile + 1);
-                    let at = (rows.start - start) * row_len;
-                    let segments = &mut scratch.segments;
-                    packed.prefetch::<S, M>(simd, first, rows.clone(), epilogue);
-                    packed.multiply(simd, first, rows.len(), at, transformed, segments, &mut products);
+                    let source = &transformed[(rows.start - start) * row_len..];
+                    let outputs = &mut outputs[..rows.len()];
+                    outputs
+                        .iter_mut()
+                        .zip(packed.tiling.first_outputs(rows.start))
+                        .for_each(|(to, o)| *to = o);
                     if width - first >= COLUMNS {
-                        packed.finish::<S, N, M, LANES, COLUMNS>(
-                            simd, first, COLUMNS, rows, &products, epilogue,
-                        );
+                        let near = |outputs: &[usize]| {
+                            packed.prefetch::<S, M>(simd, first, COLUMNS, outputs, epilogue)
+                        };
+                        packed.multiply(simd, first, outputs, source, segments, near, &mut products);
+                        packed.finish::<S, N, M, COLUMNS>(simd, first, COLUMNS, outputs, &products, epilogue);
                     } else {
-                        packed
-                            .finish::<S, N, M, LANES, COLUMNS>(simd, first, LANES, rows, &products, epilogue);
+                        let half = COLUMNS / 2;
+                        let near =
+                            |outputs: &[usize]| packed.prefetch::<S, M>(simd, first, half, outputs, epilogue);
+                        packed.multiply(simd, first, outputs, source, segments, near, &mut products);
+                        packed.finish::<S, N, M, COLUMNS>(simd, first, half, outputs, &products, epilogue);
                     }
                 }
             }
@@ -113,47 +129,17 @@ impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
                 for tile in tiles {
                     let rows = bound(tile)..bound(tile + 1);
                     let at = (rows.start - start) * row_len;
-                    packed.finish_tail::<S, N, M>(
-                        simd,
-                        tail,
-                        rows,
-                        at,
-                        transformed,
-                        &mut scratch.strips,
-                        epilogue,
-                    );
+                    packed.finish_tail::<S, N, M>(simd, tail, rows, at, transformed, strips, epilogue);
                 }
             }
         }
     }
 }
 
-/// `f` for each lane.
-#[inline(always)]
-fn lanes<T: Real, const N: usize, const M: usize, const LANES: usize>(
-    x: &[[T; LANES]; N],
-    f: impl Fn([T; N]) -> [T; M],
-) -> [[T; LANES]; M] {
-    let mut y = [[T::ZERO; LANES]; M];
-    for lane in 0..LANES {
-        let values = f(from_fn(|n| x[n][lane]));
-        for m in 0..M {
-            y[m][lane] = values[m];
-        }
-    }
-    y
-}
-
-/// `LANES` values from `at` on.
-#[inline(always)]
-fn load<T: Real, const LANES: usize>(from: &[T], at: usize) -> [T; LANES] {
-    *from[at..].first_chunk().expect("vectors end inside")
-}
-
 impl<T: Real> Winograd<T> {
     /// Transforms the inputs of rows, to `[row][point][channel]`.
     #[inline(always)]
-    fn transform<S: Simd, const N: usize, const LANES: usize>(
+    fn transform<S: Simd, const N: usize>(
         &self,
         simd: S,
         rows: Range<usize>,
@@ -161,6 +147,7 @@ impl<T: Real> Winograd<T> {
         transformed: &mut [T],
     ) {
         let (ins, stride, step) = (self.ins, stride::<T>(self.ins), self.tiling.step);
+        let lanes = S::Vector::<T>::LANES;
         let outputs = self.tiling.first_outputs(rows.start);
         for (output, to) in outputs.zip(transformed.chunks_exact_mut(N * stride)) {
             let first = self.axis.from_first + output as isize;
@@ -173,60 +160,49 @@ impl<T: Real> Winograd<T> {
                     &self.zeros[..ins]
                 }
             });
+            let mut chunks = to.chunks_exact_mut(stride);
+            let mut points: [&mut [T]; N] = from_fn(|_| chunks.next().expect("a row has all points"));
             if let Some(tail) = &self.tail {
                 // What lies behind the channels meets weights of 0, but has to be finite.
-                for n in 0..N {
-                    to[n * stride + tail.terms - LANES..][..LANES].fill(T::ZERO);
+                for point in &mut points {
+                    point[tail.terms - lanes..tail.terms].fill(T::ZERO);
                 }
             }
-            for at in (0..ins).step_by(LANES) {
+            for at in (0..ins).step_by(lanes) {
                 // The last vector overlaps the one before.
-                let at = at.min(ins - LANES);
-                let values: [[T; LANES]; N] = from_fn(|n| load(sources[n], at));
-                let values = lanes(
-                    &values,
-                    #[inline(always)]
-                    |x| points::input(simd, x),
-                );
-                for (n, values) in values.iter().enumerate() {
-                    to[n * stride + at..][..LANES].copy_from_slice(values);
+                let at = at.min(ins - lanes);
+                let values = points::input(simd.load_each(&sources, at));
+                for n in 0..N {
+                    values[n].store(&mut points[n][at..]);
                 }
             }
         }
     }
 
-    /// Multiplies the `rows` rows that start at `at` with the panels of all points that start at column `first`.
+    /// Multiplies rows with these first outputs, of which the first row starts `source`, with the panels of all points that start at column `first`. Asks
+    /// for what the epilogue of the rows needs a part before each point: more at once than the cache can wait for would
+    /// hold up the products.
     #[inline(always)]
     fn multiply<S: Simd, const N: usize>(
         &self,
         simd: S,
         first: usize,
-        rows: usize,
-        at: usize,
-        transformed: &[T],
-        segments: &mut Vec<Segment>,
+        outputs: &[usize],
+        source: &[T],
+        segments: &[Segment],
+        near: impl Fn(&[usize]),
         products: &mut [Tile<T>; N],
     ) {
-        let (ins, stride, depth) = (self.ins, stride::<T>(self.ins), self.depth());
+        let (stride, depth) = (stride::<T>(self.ins), self.depth());
         let columns = S::ISA.tile_columns::<T>().min(self.bias.len() - first);
         let panels = &self.panels[first * N * depth..][..N * depth * columns];
-        let shift = self.scheme.shift() * self.tiling.step * N * stride;
+        let part = |point: usize| outputs.len() * point / N;
         for (point, (tile, panel)) in
             products.iter_mut().zip(panels.chunks_exact(depth * columns)).enumerate()
         {
-            segments.clear();
-            for segment in 0..depth / ins {
-                let start = at + point * stride + segment * shift;
-                segments.push(Segment {
-                    source: 0,
-                    start,
-                    stride: N * stride,
-                    len: ins,
-                    weight: segment * ins,
-                });
-            }
+            near(&outputs[part(point)..part(point + 1)]);
             let weights = Weights { panel, bias: &[], columns };
-            simd.tile(rows, segments, [transformed, &[]], weights, tile);
+            simd.tile(outputs.len(), segments, [&source[point * stride..], &[]], &weights, tile);
         }
     }
 
@@ -243,42 +219,43 @@ impl<T: Real> Winograd<T> {
         &self,
         simd: S,
         first: usize,
-        rows: Range<usize>,
+        columns: usize,
+        outputs: &[usize],
         epilogue: &Epilogue<'_, T>,
     ) {
-        let columns = S::ISA.tile_columns::<T>().min(self.outs - first);
-        for (_, output) in rows.clone().zip(self.tiling.first_outputs(rows.start)) {
+        for &output in outputs {
             for position in (0..M).filter_map(|m| self.position(output, m)) {
-                epilogue.prefetch(simd, position * self.outs + first, columns);
+                let at = position * self.outs + first;
+                if columns <= self.outs - first {
+                    epilogue.prefetch(simd, at, columns);
+                } else {
+                    epilogue.prefetch(simd, at, self.outs - first);
+                }
             }
         }
     }
 
     /// Transforms the sums of rows to outputs and hands them to the epilogue.
     #[inline(always)]
-    fn finish<S: Simd, const N: usize, const M: usize, const LANES: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const N: usize, const M: usize, const COLUMNS: usize>(
         &self,
         simd: S,
         first: usize,
         columns: usize,
-        rows: Range<usize>,
+        outputs: &[usize],
         products: &[Tile<T>; N],
         epilogue: &mut Epilogue<'_, T>,
     ) {
         let valid = columns.min(self.outs - first);
-        for (r, output) in (0..rows.len()).zip(self.tiling.first_outputs(rows.start)) {
+        let sources: [&[T]; N] = from_fn(|n| products[n].values());
+        for (r, &output) in outputs.iter().enumerate() {
             let mut values = [[T::ZERO; COLUMNS]; M];
-            for column in (0..columns).step_by(LANES) {
-                let sums: [[T; LANES]; N] = from_fn(|n| load(products[n].values(), r * columns + column));
-                let results: [[T; LANES]; M] = lanes(
-                    &sums,
-                    #[inline(always)]
-                    |y| points::output(simd, y),
-                );
-                let bias: [T; LANES] = load(&self.bias, first + column);
-                for (values, results) in values.iter_mut().zip(&results) {
-                    let biased: [T; LANES] = from_fn(|lane| results[lane] + bias[lane]);
-                    values[column..][..LANES].copy_from_slice(&biased);
+            for column in (0..columns).step_by(S::Vector::<T>::LANES) {
+                let sums = simd.load_each(&sources, r * columns + column);
+                let bias = simd.load(&self.bias[first + column..]);
+                let results: [_; M] = points::output(sums);
+                for m in 0..M {
+                    (results[m] + bias).store(&mut values[m][column..]);
                 }
             }
             for (m, values) in values.iter().enumerate() {
@@ -313,13 +290,8 @@ impl<T: Real> Winograd<T> {
             tail.multiply(simd, point, rows.len(), at, distances, transformed, strips, sums);
         }
         for (r, output) in (0..rows.len()).zip(self.tiling.first_outputs(rows.start)) {
-            let own: [[T; STRIP_FACTORS]; N] = from_fn(|n| sums[n][r]);
-            let results: [[T; STRIP_FACTORS]; M] = lanes(
-                &own,
-                #[inline(always)]
-                |y| points::output(simd, y),
-            );
-            for (m, results) in results.iter().enumerate() {
+            let results: [_; M] = points::output(from_fn::<_, N, _>(|n| Lanes(sums[n][r])));
+            for (m, Lanes(results)) in results.iter().enumerate() {
                 let Some(position) = self.position(output, m) else { break };
                 let values: [T; STRIP_FACTORS] = from_fn(|c| results[c] + tail.bias[c]);
                 let first = self.outs - tail.channels;
