@@ -176,14 +176,14 @@ impl<T: Real> Packed<T> {
                 return Packed::Reduced(Box::new(packed));
             }
         }
-        if let Some(packed) = Winograd::new(&axes, weights, bias, isa, variant) {
-            return Packed::Winograd(Box::new(packed));
-        }
         if variant != Variant::Winograd {
             let products = Correlation::<T>::vectors_per_position(&axes, weights.sizes(), isa);
             if let Some(packed) = FewChannels::new(&axes, weights, bias, isa, products) {
                 return Packed::FewChannels(packed);
             }
+        }
+        if let Some(packed) = Winograd::new(&axes, weights, bias, isa, variant) {
+            return Packed::Winograd(Box::new(packed));
         }
         Packed::Matrix(Correlation::new(axes, weights, bias, isa))
     }
