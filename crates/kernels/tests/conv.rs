@@ -228,6 +228,39 @@ fn named_geometries_agree_with_the_oracle() {
 }
 
 #[test]
+fn adjoints_over_images_multiply_with_all_taps_at_once() {
+    let small = ConvGeometry {
+        input: [1, 13, 13],
+        output: [1, 5, 5],
+        kernel: [1, 5, 5],
+        in_channels: 32,
+        out_channels: 64,
+        ..image()
+    };
+    // Large enough for what lies in the padding not to matter.
+    let large = ConvGeometry {
+        input: [1, 28, 28],
+        output: [1, 28, 28],
+        kernel: [1, 3, 3],
+        stride: [1, 1, 1],
+        pad: [0, 1, 1],
+        ..small.clone()
+    };
+    for isa in Isa::available() {
+        let kernel = |g: &ConvGeometry| {
+            let weights = noise::<f32>(g.weights_len(), 1);
+            PackedConvAdjoint::new(g.clone(), &weights, isa).work().kernel
+        };
+        for g in [image(), small.clone()] {
+            assert!(kernel(&g).ends_with("added"), "{isa}: {} for {g:?}", kernel(&g));
+            check::<f32>(&g);
+            check::<f64>(&g);
+        }
+        assert!(!kernel(&large).ends_with("added"), "{isa}: {}", kernel(&large));
+    }
+}
+
+#[test]
 fn interior_rows_do_not_depend_on_the_length() {
     for (kernel, dilation, ins, outs) in [(3, 1, 64, 64), (3, 16, 64, 50), (11, 1, 100, 40), (5, 1, 9, 2)] {
         let width = (kernel - 1) * dilation + 1;
@@ -392,11 +425,11 @@ fn groups_that_do_not_divide_the_channels_are_refused() {
 
 #[test]
 fn one_channel_is_summed_along_the_terms() {
-    let g = image();
+    // A profile head.
+    let g = line((150, 76), (75, 1, 1, 0), (64, 1, 1));
     for isa in Isa::available() {
-        let work = PackedConvAdjoint::new(g.clone(), &vec![1f32; g.weights_len()], isa).work();
+        let work = PackedConv::new(g.clone(), &vec![1f32; g.weights_len()], &[], isa).work();
         assert!(work.kernel.starts_with("dots"), "{isa}: {}", work.kernel);
-        // Four taps of 32 channels for each of the pixels.
-        assert_eq!(work.flops, 2.0 * (28 * 28 * 4 * 32) as f64, "{isa}");
+        assert_eq!(work.flops, 2.0 * (76 * 75 * 64) as f64, "{isa}");
     }
 }

@@ -35,15 +35,14 @@ pub(super) struct FewChannels<T: Real> {
 }
 
 impl<T: Real> FewChannels<T> {
-    /// `None` if sums over vectors do not suit the shapes, or take longer than `other` multiply-adds of a vector per
-    /// position.
-    pub fn new(axes: &[Axis; 3], weights: &MapWeights<T>, bias: &[T], isa: Isa, other: f64) -> Option<Self> {
-        let ([groups, ins, outs], (axes, order)) = (weights.sizes(), simplify(axes.clone()));
+    /// Multiply-adds of a vector that a position takes, if sums over vectors suit the shapes.
+    pub fn vectors_per_position(axes: &[Axis; 3], [groups, ins, outs]: [usize; 3], isa: Isa) -> Option<f64> {
+        let (axes, _) = simplify(axes.clone());
         let run = axes[2].taps.len() * ins;
         let vector = isa.tile_columns::<T>() / 2;
         let contiguous = axes[2].tap_step == 1 || axes[2].taps.len() == 1;
-        if groups != 1 || !(1..=STRIP_FACTORS).contains(&outs) || !contiguous || run == 0 || run % vector != 0
-        {
+        let few = (1..=STRIP_FACTORS).contains(&outs);
+        if groups != 1 || !few || !contiguous || run == 0 || run % vector != 0 {
             return None;
         }
         let product = |of: fn(&Axis) -> usize| {
@@ -51,10 +50,14 @@ impl<T: Real> FewChannels<T> {
         };
         let (source, reached) = (product(|a| a.from_len)?, product(Axis::extent)?);
         let lines = axes[0].taps.len() * axes[1].taps.len();
-        let cost = outs as f64 * ((lines * run / vector) as f64 + SUM_COST);
-        if lines == 0 || reached > MOST_PADDING * source || cost >= other {
-            return None;
-        }
+        let fits = lines > 0 && reached <= source.saturating_mul(MOST_PADDING);
+        fits.then_some(outs as f64 * ((lines * run / vector) as f64 + SUM_COST))
+    }
+
+    /// For shapes that [`FewChannels::vectors_per_position`] accepts.
+    pub fn new(axes: [Axis; 3], weights: &MapWeights<T>, bias: &[T], isa: Isa) -> Self {
+        let ([_, ins, outs], (axes, order)) = (weights.sizes(), simplify(axes));
+        let (lines, run) = (axes[0].taps.len() * axes[1].taps.len(), axes[2].taps.len() * ins);
         let (own, all) = (weights.clone(), axes.each_ref().map(|axis| axis.taps.clone()));
         let weights = LazyWeights::new(outs * lines * run, move |weights| {
             let weight = own.read();
@@ -71,7 +74,7 @@ impl<T: Real> FewChannels<T> {
         });
         let mut own = [T::ZERO; STRIP_FACTORS];
         own[..bias.len()].copy_from_slice(bias);
-        Some(Self { isa, axes, ins, outs, weights, bias: own })
+        Self { isa, axes, ins, outs, weights, bias: own }
     }
 
     /// Counts the weights.

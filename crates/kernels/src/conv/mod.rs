@@ -2,12 +2,14 @@
 //!
 //! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), of one
 //! dimension in fewer products where that pays (`winograd`), on request as products in bf16 (`reduced`), or, with one
-//! channel per group, channel by channel (`depthwise`), to very few channels as dot products (`few_channels`).
+//! channel per group, channel by channel (`depthwise`), to very few channels as dot products (`few_channels`), or, adjoint
+//! and in several dimensions, as products with all taps that are added up (`fold`).
 
 mod axis;
 pub(crate) mod correlate;
 mod depthwise;
 mod few_channels;
+mod fold;
 mod reduced;
 mod weights;
 mod winograd;
@@ -19,6 +21,7 @@ use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
 use depthwise::Depthwise;
 use few_channels::FewChannels;
+use fold::Fold;
 use reduced::ReducedCorrelation;
 use std::ops::Range;
 use weights::MapWeights;
@@ -163,6 +166,8 @@ enum Packed<T: Real> {
     Reduced(Box<ReducedCorrelation<T>>),
     Depthwise(Depthwise<T>),
     FewChannels(FewChannels<T>),
+    /// Of an adjoint, all phases.
+    Fold(Fold<T>),
 }
 
 impl<T: Real> Packed<T> {
@@ -178,14 +183,23 @@ impl<T: Real> Packed<T> {
         }
         if variant != Variant::Winograd {
             let products = Correlation::<T>::vectors_per_position(&axes, weights.sizes(), isa);
-            if let Some(packed) = FewChannels::new(&axes, weights, bias, isa, products) {
-                return Packed::FewChannels(packed);
+            let dots = FewChannels::<T>::vectors_per_position(&axes, weights.sizes(), isa);
+            if dots.is_some_and(|dots| dots < products) {
+                return Packed::FewChannels(FewChannels::new(axes, weights, bias, isa));
             }
         }
         if let Some(packed) = Winograd::new(&axes, weights, bias, isa, variant) {
             return Packed::Winograd(Box::new(packed));
         }
         Packed::Matrix(Correlation::new(axes, weights, bias, isa))
+    }
+
+    /// Multiply-adds of a vector that a map takes as direct sums.
+    fn least_cost(axes: &[Axis; 3], sizes: [usize; 3], isa: Isa) -> f64 {
+        let positions: usize = axes.iter().map(|axis| axis.count).product();
+        let products = Correlation::<T>::vectors_per_position(axes, sizes, isa);
+        let dots = FewChannels::<T>::vectors_per_position(axes, sizes, isa).unwrap_or(f64::INFINITY);
+        positions as f64 * products.min(dots)
     }
 
     /// Counts what is packed.
@@ -196,6 +210,7 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.tally(holding),
             Packed::Depthwise(packed) => packed.tally(holding),
             Packed::FewChannels(packed) => packed.tally(holding),
+            Packed::Fold(packed) => packed.tally(holding),
         }
     }
 
@@ -207,7 +222,11 @@ impl<T: Real> Packed<T> {
     fn amplification(&self) -> f64 {
         match self {
             Packed::Winograd(packed) => packed.amplification(),
-            Packed::Matrix(_) | Packed::Reduced(_) | Packed::Depthwise(_) | Packed::FewChannels(_) => 1.0,
+            Packed::Matrix(_)
+            | Packed::Reduced(_)
+            | Packed::Depthwise(_)
+            | Packed::FewChannels(_)
+            | Packed::Fold(_) => 1.0,
         }
     }
 
@@ -219,6 +238,8 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.narrow(narrow),
             Packed::Depthwise(packed) => narrow(packed.axis(axis)),
             Packed::FewChannels(packed) => narrow(packed.last_axis()),
+            // Has several axes.
+            Packed::Fold(_) => {}
         }
     }
 
@@ -229,6 +250,7 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.work(),
             Packed::Depthwise(packed) => packed.work(),
             Packed::FewChannels(packed) => packed.work(),
+            Packed::Fold(packed) => packed.work(),
         }
     }
 
@@ -239,6 +261,7 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.apply(x, epilogue, scratch),
             Packed::Depthwise(packed) => packed.apply(x, epilogue),
             Packed::FewChannels(packed) => packed.apply(x, epilogue, scratch),
+            Packed::Fold(packed) => packed.apply(x, epilogue, scratch),
         }
     }
 }
@@ -369,15 +392,18 @@ impl<T: Real> PackedConvAdjoint<T> {
         let channels = geometry.in_channels;
         assert!(bias.is_empty() || bias.len() == channels, "adjoint: {} biases for {geometry:?}", bias.len());
         let (g, weights) = (&geometry, MapWeights::new(&geometry, weights, true));
-        let mut phases = Vec::new();
-        for axis0 in Axis::adjoint(g, 0) {
-            for axis1 in Axis::adjoint(g, 1) {
-                for axis2 in Axis::adjoint(g, 2) {
-                    let axes = [axis0.clone(), axis1.clone(), axis2];
-                    phases.push(Packed::new(axes, &weights, bias, isa, variant));
-                }
+        let [axes0, axes1, axes2] = [0, 1, 2].map(|axis| Axis::adjoint(g, axis));
+        let mut maps = Vec::new();
+        for axis0 in &axes0 {
+            for axis1 in &axes1 {
+                maps.extend(axes2.iter().map(|axis2| [axis0.clone(), axis1.clone(), axis2.clone()]));
             }
         }
+        let apart = maps.iter().map(|axes| Packed::<T>::least_cost(axes, weights.sizes(), isa)).sum();
+        let phases = match Fold::new(g, &weights, bias, isa, apart) {
+            Some(fold) if variant != Variant::Winograd => vec![Packed::Fold(fold)],
+            _ => maps.into_iter().map(|axes| Packed::new(axes, &weights, bias, isa, variant)).collect(),
+        };
         let live = 0..geometry.output_len();
         Self { geometry, phases, live }
     }
