@@ -55,22 +55,35 @@ describe('bench:peers: scores beside those of the others', () => {
     change(values)
     return { name, worker: { ask: async ({ to }) => writeFileSync(to, values) } }
   }
+  const exact = side('exact')
 
   test('the same scores agree, and what is moved between letters of a position is the same', async () => {
     const moved = side('moved', (values) => {
       values[5] += 1
       values[105] -= 1
     })
-    const [, theirs] = await compareScores([side('deeplift'), moved], { network, folder })
+    const [, theirs] = await compareScores([side('deeplift'), moved], exact, { network, folder })
     expect(theirs.worstDifference).toBeLessThan(1e-6)
     expect(theirs.positionsApart).toBe(0)
+  })
+
+  test('each side is measured against float64 too', async () => {
+    const rounded = side('rounded', (values) => {
+      values[6] *= 1 + 6e-6
+    })
+    const [ours, theirs] = await compareScores([rounded, side('theirs')], exact, { network, folder })
+    // That position is one of those with the largest sum over letters, 3.
+    expect(ours.fromExact).toBeCloseTo(6e-6, 6)
+    expect(theirs.fromExact).toBe(0)
   })
 
   test('other scores do not', async () => {
     const off = side('off', (values) => {
       values[5] += 0.01
     })
-    await expect(compareScores([side('deeplift'), off], { network, folder })).rejects.toThrow('scores of off')
+    await expect(compareScores([side('deeplift'), off], exact, { network, folder })).rejects.toThrow(
+      'scores of off',
+    )
   })
 
   test('ties in pools may move a score to another position, within the sum', async () => {
@@ -79,13 +92,15 @@ describe('bench:peers: scores beside those of the others', () => {
       values[5] += 1
       values[6] -= 1
     })
-    const [, theirs] = await compareScores([side('deeplift'), tied], { network: pools, folder })
+    const [, theirs] = await compareScores([side('deeplift'), tied], exact, { network: pools, folder })
     expect(theirs.positionsApart).toBeCloseTo(0.02)
-    await expect(compareScores([side('deeplift'), tied], { network, folder })).rejects.toThrow('tied')
+    await expect(compareScores([side('deeplift'), tied], exact, { network, folder })).rejects.toThrow('tied')
     const lost = side('lost', (values) => {
       values[5] += 1
     })
-    await expect(compareScores([side('deeplift'), lost], { network: pools, folder })).rejects.toThrow('lost')
+    await expect(compareScores([side('deeplift'), lost], exact, { network: pools, folder })).rejects.toThrow(
+      'lost',
+    )
   })
 })
 

@@ -15,17 +15,29 @@ const TOLERANCE = 1e-4
 const TIED = 0.05
 
 /**
- * Throws where scores are not the same. Returns for each side `{ worstDifference, positionsApart }`: the largest
- * difference from the first side's scores, relative to their largest, and the share of positions with more than 1e-4.
+ * Throws where scores are not the same. Returns for each side `{ worstDifference, positionsApart, fromExact }`: the largest
+ * difference from the first side's scores, relative to their largest, the share of positions with more than 1e-4, and the
+ * largest difference from the scores of `exact`, which computes in float64, relative to the largest of those.
  */
-export async function compareScores(sides, { network, folder }) {
-  const scores = []
-  for (const [i, { worker, batch }] of sides.entries()) {
+export async function compareScores(sides, exact, { network, folder }) {
+  const scoresOf = async ({ worker, batch }, i) => {
     const to = join(folder, `scores-${i}`)
     await worker.ask({ do: 'scores', batch, to })
-    scores.push(perPosition(readFloats(to), network))
+    return perPosition(readFloats(to), network)
   }
-  return scores.map((theirs, i) => agreement(theirs, scores[0], network, sides[i].name))
+  const expected = await scoresOf(exact, 'exact')
+  const scores = []
+  for (const [i, side] of sides.entries()) scores.push(await scoresOf(side, i))
+  return scores.map((theirs, i) => ({
+    ...agreement(theirs, scores[0], network, sides[i].name),
+    fromExact: distance(theirs, expected),
+  }))
+}
+
+/** The largest difference, relative to the largest that is expected. */
+function distance(found, expected) {
+  const most = (values) => values.reduce((largest, value) => Math.max(largest, value), 0)
+  return most(expected.map((value, i) => Math.abs(value - found[i]))) / most(expected.map(Math.abs))
 }
 
 function agreement(theirs, ours, network, side) {

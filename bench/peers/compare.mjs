@@ -8,7 +8,7 @@ import { quietly } from '../quiet.mjs'
 import { divide, spread } from '../statistics.mjs'
 import { compareScores } from './agreement.mjs'
 import { makeTwin } from './environment.mjs'
-import { bestBatch, DEFAULT_BATCH, PEERS, startOurs, startPeer } from './sides.mjs'
+import { bestBatch, DEFAULT_BATCH, PEERS, startExact, startOurs, startPeer } from './sides.mjs'
 
 /**
  * What was measured, as `bench/record` keeps it. Sides alternate within each round; ratios are taken within rounds,
@@ -88,10 +88,20 @@ async function stop(sides) {
   await Promise.all([...workers].map((worker) => worker.stop()))
 }
 
+/** The process that computes in float64 is gone before the others are timed. */
+async function agreementsOf(sides, job) {
+  const worker = await startExact(job)
+  try {
+    return await compareScores(sides, { worker }, job)
+  } finally {
+    await worker.stop()
+  }
+}
+
 async function measure(sides, job, { rounds, seconds, log }) {
   const { network, threads } = job
   const pids = sides.map(({ worker }) => worker.pid)
-  const agreements = await compareScores(sides, job)
+  const agreements = await agreementsOf(sides, job)
   const samples = sides.map(() => [])
   let foreign = 0
   for (let round = 1; round <= rounds; round++)
@@ -106,7 +116,7 @@ async function measure(sides, job, { rounds, seconds, log }) {
   const [ours, ...peers] = await Promise.all(
     sides.map(async ({ name, worker, batch, tuned, device = 'cpu' }, i) => ({
       name,
-      ...(batch && { batch, tuned, device, ...agreements[i] }),
+      ...(batch ? { batch, tuned, device, ...agreements[i] } : { fromExact: agreements[i].fromExact }),
       ms: spread(samples[i]),
       ratio: spread(divide(samples[i], samples[0])),
       peakMB: (await worker.ask({ do: 'memory' })).peakMB,

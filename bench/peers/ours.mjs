@@ -1,20 +1,20 @@
 // This package in a process of its own, with the commands and answers of peer.py.
 //
-//   node ours.mjs '{"model", "inputName", "output", "examples", "references", "input", "count", "threads"}'
+//   node ours.mjs '{"model", "inputName", "output", "examples", "references", "input", "count", "threads", "precision"}'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { DeepLift } from '../../dist/index.js'
 import { product } from '../onnx-network.mjs'
 
 const job = JSON.parse(process.argv[2])
-const { input, inputName, output, count } = job
+const { input, inputName, output, count, precision } = job
 const examples = readFloats(job.examples)
 const sequences = examples.length / product(input)
 const pairs = sequences * count
 const model = await DeepLift.load(job.model, { threads: job.threads })
 const values = { [inputName]: { data: examples, shape: [sequences, ...input] } }
 const perExample = { data: readFloats(job.references), shape: [sequences, count, ...input] }
-const options = { target: { output, index: 0 }, references: { perExample } }
+const options = { target: { output, index: 0 }, references: { perExample }, precision }
 
 const commands = {
   async time({ seconds }) {
@@ -29,12 +29,11 @@ const commands = {
   },
   async scores({ to }) {
     const { contributions } = await model.score(values, options)
-    writeFileSync(to, contributions[inputName].data)
+    writeFileSync(to, Float32Array.from(contributions[inputName].data))
     return {}
   },
   // KiB, on every system.
   memory: () => ({ peakMB: (process.resourceUsage().maxRSS * 1024) / 1e6 }),
-  // After memory, as the plan that is described has packed weights of its own.
   async describe() {
     const { isa, flopsPerPass } = await model.describe({ target: options.target })
     return { isa, flopsPerPass }

@@ -66,7 +66,8 @@ function section(record) {
     markdownTable(timeRows(record)),
     'Peak memory of whole processes, Node or Python included. GFLOP/s are those of the passes that the method needs, ' +
       'counted densely, whether or not they were all computed. Differences are to the scores of the peer that is ' +
-      'furthest away, relative to the largest score:',
+      'furthest away, relative to the largest score. What separates either side from our scores in float64 is its rounding, ' +
+      'which also decides between values of a pool that are all but equal:',
     markdownTable(checkRows(record)),
     ...(threads.length > 0
       ? ['Pairs per second as multiples of those on one thread:', markdownTable(threads)]

@@ -62,6 +62,10 @@ export function checkRows({ measured }) {
       'share of its memory': `${((100 * ours.peakMB) / best.peakMB).toFixed(0)} %`,
       'GFLOP/s': ((1e3 * passes * gflopPerPass) / ours.ms.median).toFixed(0),
       'largest difference': Math.max(...peers.map((peer) => peer.worstDifference)).toExponential(0),
+      'deeplift from float64': ours.fromExact?.toExponential(0) ?? '',
+      'peers from float64': peers.some(({ fromExact }) => fromExact !== undefined)
+        ? Math.max(...peers.map(({ fromExact }) => fromExact ?? 0)).toExponential(0)
+        : '',
       'positions apart': `${(100 * Math.max(...peers.map((peer) => peer.positionsApart))).toFixed(1)} %`,
       'foreign cores': result.foreignCores?.toFixed(2) ?? '',
     }

@@ -37,9 +37,18 @@ export const PEERS = [
 const DEVICE_PAIRS = 1024
 
 /** Starts this package on a job, `{ network, model, twin, examples, references, threads, isa }`. */
-export function startOurs({ network, model, examples, references, threads, isa }) {
+export function startOurs(job) {
+  return start(job, job.threads)
+}
+
+/** Starts this package in float64, on all threads: for its scores. */
+export function startExact(job) {
+  return start(job, undefined, 'float64')
+}
+
+function start({ network, model, examples, references, isa }, threads, precision) {
   const { inputName, output, input, references: count } = network
-  const job = { model, inputName, output, examples, references, input, count, threads }
+  const job = { model, inputName, output, examples, references, input, count, threads, precision }
   return Worker.start(process.execPath, [file('ours.mjs'), JSON.stringify(job)], LIMITS[isa])
 }
 
