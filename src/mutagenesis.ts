@@ -26,7 +26,7 @@ import {
   type PredictStreamOptions,
   resolvePredict,
 } from './predict.js'
-import { ProgressMeter } from './progress.js'
+import { RunMeter } from './progress.js'
 import type { StreamRecord } from './records.js'
 import { computeRecords, type RecordJob } from './stream.js'
 import { sizeOf, type Tensor } from './tensor.js'
@@ -191,7 +191,7 @@ export async function collectMutagenesis(
   examples: number,
   { onProgress, signal }: ResolvedMutagenesis,
 ): Promise<Mutagenesis> {
-  const meter = new ProgressMeter(examples, onProgress)
+  const meter = new RunMeter(examples)
   const row = job.targets * sizeOf(job.description.shape)
   const all: NativeEffects = {
     effects: allocateAll(examples * row, job),
@@ -201,7 +201,7 @@ export async function collectMutagenesis(
   for await (const { batch, result } of computeBatches(mutate, batches, signal, 'Mutagenesis')) {
     all.effects.set(result.effects, batch.offset * row)
     all.output.set(result.output, batch.offset * job.targets)
-    meter.add(batch.native.examples)
+    onProgress?.(meter.count(batch.native.examples))
   }
   return shaped(job, all, examples)
 }
@@ -236,12 +236,12 @@ export async function* streamMutagenesis<R extends StreamRecord>(
   { total, onProgress }: ResolvedMutagenesis,
   caller: string,
 ): AsyncGenerator<MutagenesisBatch<R>> {
-  const meter = new ProgressMeter(total, onProgress)
+  const meter = new RunMeter(total)
   try {
     const mutate = ({ mutator }: MutagenesisJob) => mutator.mutate.bind(mutator)
     for await (const { job, batch, result } of computeRecords(records, mutate, 'Mutagenesis')) {
       const { first, examples } = batch.native
-      meter.add(examples)
+      onProgress?.(meter.count(examples))
       yield { first, records: batch.records, ...shaped(job, result, examples) }
     }
   } catch (error) {

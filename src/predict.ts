@@ -34,7 +34,7 @@ import { LETTERS } from './options/layout.js'
 import type { PlanChoices } from './options/score-options.js'
 import type { TensorInfo } from './options/tensor-info.js'
 import { computeBatches } from './pipeline.js'
-import { ProgressMeter, type RunProgress } from './progress.js'
+import { RunMeter, type RunProgress } from './progress.js'
 import type { StreamRecord } from './records.js'
 import { computeRecords, type RecordJob } from './stream.js'
 import { sizeOf, type Tensor } from './tensor.js'
@@ -208,13 +208,13 @@ export async function collectPredictions(
   examples: number,
   { onProgress, signal }: ResolvedPredict,
 ): Promise<Predictions> {
-  const meter = new ProgressMeter(examples, onProgress)
+  const meter = new RunMeter(examples)
   const all = job.outputs.map(({ shape }) => allocateAll(examples, sizeOf(shape), job.precision))
   const predict = job.predictor.predict.bind(job.predictor)
   for await (const { batch, result } of computeBatches(predict, batches, signal, 'Predicting')) {
     for (const [index, { shape }] of job.outputs.entries())
       all[index]!.set(result[index]!, batch.offset * sizeOf(shape))
-    meter.add(batch.native.examples)
+    onProgress?.(meter.count(batch.native.examples))
   }
   return named(job, all, examples)
 }
@@ -242,12 +242,12 @@ export async function* streamPredictions<R extends StreamRecord>(
   { total, onProgress }: ResolvedPredict,
   caller: string,
 ): AsyncGenerator<PredictBatch<R>> {
-  const meter = new ProgressMeter(total, onProgress)
+  const meter = new RunMeter(total)
   try {
     const predict = ({ predictor }: PredictJob) => predictor.predict.bind(predictor)
     for await (const { job, batch, result } of computeRecords(records, predict, 'Predicting')) {
       const { first, examples } = batch.native
-      meter.add(examples)
+      onProgress?.(meter.count(examples))
       yield { first, records: batch.records, outputs: named(job, result, examples) }
     }
   } catch (error) {

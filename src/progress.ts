@@ -16,34 +16,46 @@ export interface Progress extends RunProgress {
   worstCompleteness: number
 }
 
-export class ProgressMeter {
+/** Counts examples that are done. */
+export class RunMeter {
   readonly #started = performance.now()
   #done = 0
+
+  constructor(private readonly total: number | undefined) {}
+
+  /** The progress after so many more. */
+  count(examples: number): RunProgress {
+    this.#done += examples
+    const seconds = Math.max((performance.now() - this.#started) / 1000, 1e-9)
+    const perSecond = this.#done / seconds
+    return {
+      done: this.#done,
+      total: this.total,
+      perSecond,
+      etaSeconds: this.total === undefined ? undefined : Math.max(0, this.total - this.#done) / perSecond,
+    }
+  }
+}
+
+/** Counts examples that are scored, and keeps the worst of their residuals. */
+export class ProgressMeter {
+  readonly #run: RunMeter
   #worst = 0
 
   constructor(
-    private readonly total: number | undefined,
+    total: number | undefined,
     private readonly report: ((progress: Progress) => void) | undefined,
-  ) {}
+  ) {
+    this.#run = new RunMeter(total)
+  }
 
   get worst(): number {
     return this.#worst
   }
 
-  /** Counts examples that are done, with the residuals of their scores if they were scored. */
-  add(examples: number, completeness: Float64Array = new Float64Array()): void {
-    this.#done += examples
+  add(examples: number, completeness: Float64Array): void {
     this.#worst = worstOf(completeness, this.#worst)
-    if (!this.report) return
-    const seconds = Math.max((performance.now() - this.#started) / 1000, 1e-9)
-    const perSecond = this.#done / seconds
-    this.report({
-      done: this.#done,
-      total: this.total,
-      perSecond,
-      etaSeconds: this.total === undefined ? undefined : Math.max(0, this.total - this.#done) / perSecond,
-      worstCompleteness: this.#worst,
-    })
+    this.report?.({ ...this.#run.count(examples), worstCompleteness: this.#worst })
   }
 }
 

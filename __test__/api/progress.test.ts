@@ -45,6 +45,20 @@ test('of a stream knows the end only if it is told', async () => {
   expect(seen.at(-1)).toMatchObject({ done: 3, total: 3, etaSeconds: 0 })
 })
 
+test('of what is not scored there is no residual to speak of', async () => {
+  const model = await loadSequenceModel(LENGTH)
+  const seen: object[] = []
+  const inputs = { x: { data: randomCodes(2 * LENGTH, 1), shape: [2, LENGTH] } }
+  const onProgress = (progress: object) => seen.push(progress)
+  await model.predict(inputs, { onProgress })
+  await model.mutagenesis(inputs, { target: 0, onProgress })
+  expect(seen).toHaveLength(2)
+  for (const progress of seen) {
+    expect(progress).toMatchObject({ done: 2, total: 2 })
+    expect(progress).not.toHaveProperty('worstCompleteness')
+  }
+})
+
 test('a residual that is no number is the worst', () => {
   expect(worstOf(Float64Array.of(1e-7, 3e-7))).toBe(3e-7)
   expect(worstOf(Float64Array.of(1e-7, Number.NaN, 1))).toBeNaN()
