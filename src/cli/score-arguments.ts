@@ -59,6 +59,9 @@ export function addExampleOptions(command: Command): Command {
   )
 }
 
+/** What --batch is. */
+export const BATCH = 'examples per native call; has no effect on any number'
+
 /** Options of windows of a genome. */
 export function addWindowOptions(command: Command): Command {
   return command
@@ -92,6 +95,17 @@ export function addReferenceOptions(command: Command): Command {
     .option('--unknown <policy>', 'unknown bases in shuffles: symbol, fixed or reject', 'symbol')
 }
 
+/** Where arrays go that are no scores, and how they are computed; options of the model. */
+export function addArrayOptions(command: Command, formats: readonly string[]): Command {
+  command
+    .option('--out <file>', 'file to write')
+    .option('--format <format>', `${formats.join(', ')} (default: from the name of --out, or npz)`)
+    .option('--precision <type>', PRECISIONS.join(', '), 'float32')
+    .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
+    .option('--batch <n>', BATCH)
+  return addModelOptions(command)
+}
+
 /** Options that say what is scored, how, and where the results go. */
 export function addScoreOptions(command: Command): Command {
   addReferenceOptions(addExampleOptions(command))
@@ -104,7 +118,7 @@ export function addScoreOptions(command: Command): Command {
     .option('--precision <type>', PRECISIONS.join(', '), 'float32')
     .option('--compress', 'deflate .npz and HDF5 files: smaller, slower to write, the same numbers')
     .option('--float16', 'store scores in half precision, three decimal digits, in half the space')
-    .option('--batch <n>', 'examples per native call; has no effect on any number')
+    .option('--batch <n>', BATCH)
     .option('--first-example <n>', 'number of the first example, where this job is a part of a larger one')
   addExplanationOptions(command).option(
     '--multiply-by <what>',

@@ -323,6 +323,19 @@ fn layers_that_would_mostly_multiply_zeros_stay_in_floats() {
     };
     let first = line((114, 114), (21, 1, 1, 10), (4, 64, 1));
     assert_eq!(reduced(&first, Products::Six), (true, false));
+    // The adjoint has another way in floats, which is not asked for.
+    let small = ConvGeometry {
+        input: [1, 13, 13],
+        output: [1, 5, 5],
+        kernel: [1, 5, 5],
+        stride: [1, 2, 2],
+        dilation: [1, 1, 1],
+        pad: [0, 0, 0],
+        in_channels: 32,
+        out_channels: 64,
+        groups: 1,
+    };
+    assert_eq!(reduced(&small, Products::One), (true, true));
     let one = line((64, 64), (1, 1, 1, 0), (1, 1, 1));
     let depthwise = line((64, 64), (3, 1, 1, 1), (64, 64, 64));
     for g in [one, depthwise] {

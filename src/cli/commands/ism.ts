@@ -3,16 +3,16 @@
 import type { Command } from 'commander'
 import type { DeepLift } from '../../model.js'
 import type { MutagenesisOptions } from '../../mutagenesis.js'
-import { PRECISIONS, type Precision } from '../../native.js'
+import type { Precision } from '../../native.js'
 import { parseCount, usageOf } from '../arguments.js'
 import { type ExampleJob, exampleJob, type OutputArguments, outOf, runExamples } from '../example-job.js'
 import { exampleFiles } from '../example-sources.js'
 import { addPeelOption, addTargetOptions, type TargetArguments, targetChoices } from '../explanation.js'
 import { addLongRun } from '../long-run.js'
-import { addModelOptions, channelAxisOf, loadModel } from '../model-options.js'
+import { channelAxisOf, loadModel } from '../model-options.js'
 import type { Parameters } from '../parameters.js'
 import { provenanceText } from '../provenance.js'
-import { addExampleOptions } from '../score-arguments.js'
+import { addArrayOptions, addExampleOptions } from '../score-arguments.js'
 import { chooseMutagenesisFormat, createMutagenesisSink, MUTAGENESIS_FORMATS } from '../sinks/mutagenesis.js'
 import { openSource } from '../source.js'
 import { rateText } from '../summary.js'
@@ -32,15 +32,7 @@ export function addIsmOptions(command: Command): Command {
     .option('--window <start:end>', 'positions that are changed, from 0, without the last (default: all)')
     .option('--mutate <input>', 'input whose letters are changed (default: the only one with letters)')
   addPeelOption(addTargetOptions(command))
-    .option('--out <file>', 'file to write')
-    .option(
-      '--format <format>',
-      `${MUTAGENESIS_FORMATS.join(', ')} (default: from the name of --out, or npz)`,
-    )
-    .option('--precision <type>', PRECISIONS.join(', '), 'float32')
-    .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
-    .option('--batch <n>', 'examples per native call; has no effect on any number')
-  return addModelOptions(command)
+  return addArrayOptions(command, MUTAGENESIS_FORMATS)
 }
 
 export function addIsmCommand(program: Command): void {

@@ -1,16 +1,16 @@
 /** `deeplift predict`: the outputs of a model for sequences, regions or arrays, into files. */
 
 import type { Command } from 'commander'
-import { PRECISIONS, type Precision } from '../../native.js'
+import type { Precision } from '../../native.js'
 import type { PredictStreamOptions } from '../../predict.js'
 import { parseCount } from '../arguments.js'
 import { type ExampleJob, exampleJob, type OutputArguments, outOf, runExamples } from '../example-job.js'
 import { exampleFiles } from '../example-sources.js'
 import { addLongRun } from '../long-run.js'
-import { addModelOptions, channelAxisOf, collect, loadModel } from '../model-options.js'
+import { channelAxisOf, collect, loadModel } from '../model-options.js'
 import type { Parameters } from '../parameters.js'
 import { provenanceText } from '../provenance.js'
-import { addExampleOptions } from '../score-arguments.js'
+import { addArrayOptions, addExampleOptions } from '../score-arguments.js'
 import { choosePredictionFormat, createPredictionSink, PREDICTION_FORMATS } from '../sinks/predictions.js'
 import { openSource } from '../source.js'
 import { rateText } from '../summary.js'
@@ -31,12 +31,7 @@ export function addPredictOptions(command: Command): Command {
       'output of the model, or a tensor inside it; repeat for several (default: all)',
       collect,
     )
-    .option('--out <file>', 'file to write')
-    .option('--format <format>', `${PREDICTION_FORMATS.join(', ')} (default: from the name of --out, or npz)`)
-    .option('--precision <type>', PRECISIONS.join(', '), 'float32')
-    .option('--compress', 'deflate .npz files: smaller, slower to write, the same numbers')
-    .option('--batch <n>', 'examples per native call; has no effect on any number')
-  return addModelOptions(command)
+  return addArrayOptions(command, PREDICTION_FORMATS)
 }
 
 export function addPredictCommand(program: Command): void {

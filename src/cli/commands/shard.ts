@@ -11,6 +11,7 @@ import { JobOutput } from '../jobs/output.js'
 import { blocksOf, shareOf } from '../jobs/share.js'
 import type { ModelArguments } from '../model-options.js'
 import { type ProgressArguments, progressOption } from '../progress-line.js'
+import { BATCH } from '../score-arguments.js'
 import { rateText } from '../summary.js'
 
 interface Arguments extends ModelArguments, ProgressArguments {
@@ -32,7 +33,7 @@ export function addShardCommand(program: Command): void {
     .option('--count <n>', 'how many parts, the same for all (default: the size of that array, or 1)')
     .option('--threads <n>', 'threads that compute (default: those that the system offers)')
     .option('--memory <amount>', "memory for activations, such as 2GB or 512MiB (default: '1GB')")
-    .option('--batch <n>', 'examples per native call; has no effect on any number')
+    .option('--batch <n>', BATCH)
     .addOption(progressOption())
     .option('--quiet', 'no progress')
     .option('--json', 'print the summary as JSON')

@@ -42,7 +42,7 @@ export async function openPlanned(
   signal: AbortSignal,
 ): Promise<Job> {
   const { command, parameters } = manifest
-  const known = JOBS[command]
+  const known = Object.hasOwn(JOBS, command) ? JOBS[command] : undefined
   if (!known)
     throw new DeepLiftError('FILE_FORMAT', `${folder}: no job is called ${JSON.stringify(command)}.`)
   process.chdir(manifest.folder)

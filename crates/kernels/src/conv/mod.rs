@@ -400,9 +400,11 @@ impl<T: Real> PackedConvAdjoint<T> {
             }
         }
         let apart = maps.iter().map(|axes| Packed::<T>::least_cost(axes, weights.sizes(), isa)).sum();
-        let phases = match Fold::new(g, &weights, bias, isa, apart) {
-            Some(fold) if variant != Variant::Winograd => vec![Packed::Fold(fold)],
-            _ => maps.into_iter().map(|axes| Packed::new(axes, &weights, bias, isa, variant)).collect(),
+        // What asks for other products gets them.
+        let direct = !matches!(variant, Variant::Winograd | Variant::Reduced(_));
+        let phases = match Fold::new(g, &weights, bias, isa, apart).filter(|_| direct) {
+            Some(fold) => vec![Packed::Fold(fold)],
+            None => maps.into_iter().map(|axes| Packed::new(axes, &weights, bias, isa, variant)).collect(),
         };
         let live = 0..geometry.output_len();
         Self { geometry, phases, live }
