@@ -1,7 +1,7 @@
 /** Native batches from tensors: checked, and converted only where native code needs another form. */
 
 import { DeepLiftError } from './errors.js'
-import { allocate, type JobInput, notCode, writeReference } from './job.js'
+import { allocate, checkReference, type JobInput, notCode, writeReference } from './job.js'
 import type { FloatArray, NativeBatch, Precision } from './native.js'
 import { codesFromOneHot, firstNotCode, firstNotFinite } from './one-hot.js'
 import { LETTERS } from './options/layout.js'
@@ -49,7 +49,7 @@ export function inputValues(
   return codes
 }
 
-/** References of kind `perExample` for `examples` examples, from values of all of them in a row. */
+/** References of kind `perExample` for `examples` examples, from values of all of them in a row; those values, if they are as native code takes them. */
 export function referenceValues(
   values: TensorData,
   { layout, reference }: JobInput,
@@ -58,14 +58,20 @@ export function referenceValues(
   nameOf: ExampleName,
 ): FloatArray {
   const { count } = reference.native as { count: number }
-  const all = allocate(examples * count * layout.size, precision)
   const given = values.length / examples
+  const where = (example: number) => `references of input ${JSON.stringify(layout.name)}, ${nameOf(example)}`
+  if (values instanceof (precision === 'float64' ? Float64Array : Float32Array)) {
+    for (let example = 0; example < examples; example++)
+      checkReference(values.subarray(example * given, (example + 1) * given), () => where(example))
+    return values
+  }
+  const all = allocate(examples * count * layout.size, precision)
   for (let example = 0; example < examples; example++)
     writeReference(
       values.subarray(example * given, (example + 1) * given),
       layout,
       all.subarray(example * count * layout.size, (example + 1) * count * layout.size),
-      () => `references of input ${JSON.stringify(layout.name)}, ${nameOf(example)}`,
+      () => where(example),
     )
   return all
 }
