@@ -1,7 +1,8 @@
 //! What happens to a finished accumulator while it is still in cache.
 
 use crate::chunks::update_row;
-use deeplift_simd::{Real, Simd};
+use deeplift_simd::{Real, Simd, Vector};
+use std::ops::Range;
 
 /// What to do with the finished accumulators `acc` (bias included) of one lane, or of all rows.
 ///
@@ -90,58 +91,155 @@ impl<T: Real> Epilogue<'_, T> {
             assert_eq!(found, len, "epilogue: expected slices of {len} elements, found one of {found}");
         }
     }
-    /// Applies the epilogue to `rows` rows of a tile that is `columns` wide, of which the first `valid` exist.
-    /// Row `r` belongs at `first + r * step` of the output.
+    /// Applies the epilogue to rows of `VECTORS` registers each, of which the first `valid` columns exist. Row `r` of
+    /// `values` belongs at `at(r)`, if anywhere. The same as [`Epilogue::apply`] of each, bit by bit.
     #[inline(always)]
-    pub(crate) fn apply_rows<S: Simd>(
+    pub(crate) fn apply_rows<S: Simd, const VECTORS: usize>(
         &mut self,
-        first: usize,
-        step: usize,
+        simd: S,
         rows: usize,
+        at: impl Fn(usize) -> Option<usize>,
         valid: usize,
-        columns: usize,
         values: &[T],
     ) {
-        let full = S::ISA.tile_columns::<T>();
-        if valid == full {
-            // The same loop with a constant width, so that it is unrolled into whole vectors.
-            for (r, acc) in values.chunks_exact(full).take(rows).enumerate() {
-                self.apply(first + r * step, acc);
+        let lanes = S::Vector::<T>::LANES;
+        let columns = VECTORS * lanes;
+        // Macros, as a closure might stay a function and lose the set's features.
+        macro_rules! each_row {
+            (|$place:ident, $acc:ident| $body:block) => {
+                for (r, $acc) in values.chunks_exact(columns).take(rows).enumerate() {
+                    let Some(first) = at(r) else { continue };
+                    let $place = first..first + columns;
+                    $body
+                }
+            };
+        }
+        macro_rules! each_vector {
+            (|$at:ident| $body:block) => {
+                for v in 0..VECTORS {
+                    let $at = v * lanes;
+                    $body
+                }
+            };
+        }
+        if valid < columns {
+            return each_row!(|place, acc| { self.apply(place.start, &acc[..valid]) });
+        }
+        let zero = simd.splat(T::ZERO);
+        // Slices by value: their addresses and lengths stay in registers. One of a row is checked once. All is read before
+        // anything is written: buffers start at the same place of a page, and a processor takes a read for one of what was
+        // just written where the last twelve bits of the addresses are equal, and waits.
+        match self {
+            Epilogue::Store { out } => {
+                let out = &mut out[..];
+                each_row!(|place, acc| { out[place].copy_from_slice(acc) });
             }
-        } else {
-            for (r, acc) in values.chunks_exact(columns).take(rows).enumerate() {
-                self.apply(first + r * step, &acc[..valid]);
+            Epilogue::Add { out } => {
+                let out = &mut out[..];
+                each_row!(|place, acc| {
+                    let out = &mut out[place];
+                    each_vector!(|at| { (simd.load(out, at) + simd.load(acc, at)).store(out, at) });
+                });
+            }
+            Epilogue::Relu { out, pre, base } => {
+                let (out, base) = (&mut out[..], *base);
+                if let Some(pre) = pre {
+                    let pre = &mut pre[..];
+                    each_row!(|place, acc| { pre[place].copy_from_slice(acc) });
+                }
+                if let Some(base) = base {
+                    each_row!(|place, acc| {
+                        let (out, base) = (&mut out[place.clone()], &base[place]);
+                        each_vector!(|at| {
+                            let value = simd.load(acc, at).max(zero);
+                            (simd.load(base, at) + value).store(out, at);
+                        });
+                    });
+                } else {
+                    each_row!(|place, acc| {
+                        let out = &mut out[place];
+                        each_vector!(|at| { simd.load(acc, at).max(zero).store(out, at) });
+                    });
+                }
+            }
+            Epilogue::ReluRatio { out, base, ratio, actual } => {
+                let (out, base, ratio, actual) = (&mut out[..], *base, &mut ratio[..], &actual[..]);
+                if let Some(base) = base {
+                    each_row!(|place, acc| {
+                        let (out, base) = (&mut out[place.clone()], &base[place.clone()]);
+                        let (ratio, actual) = (&mut ratio[place.clone()], &actual[place]);
+                        each_vector!(|at| {
+                            let (acc, actual) = (simd.load(acc, at), simd.load(actual, at));
+                            (simd.load(base, at) + acc.max(zero)).store(out, at);
+                            relu_ratios(simd, acc, actual).store(ratio, at);
+                        });
+                    });
+                } else {
+                    each_row!(|place, acc| {
+                        let out = &mut out[place.clone()];
+                        let (ratio, actual) = (&mut ratio[place.clone()], &actual[place]);
+                        each_vector!(|at| {
+                            let (acc, actual) = (simd.load(acc, at), simd.load(actual, at));
+                            acc.max(zero).store(out, at);
+                            relu_ratios(simd, acc, actual).store(ratio, at);
+                        });
+                    });
+                }
+            }
+            Epilogue::Scale { out, ratio } => {
+                let (out, ratio) = (&mut out[..], &ratio[..]);
+                each_row!(|place, acc| {
+                    let (out, ratio) = (&mut out[place.clone()], &ratio[place]);
+                    each_vector!(|at| { (simd.load(acc, at) * simd.load(ratio, at)).store(out, at) });
+                });
+            }
+            Epilogue::AddThenScale { out, ratio, scaled } => {
+                let (out, ratio, scaled) = (&mut out[..], &ratio[..], &mut scaled[..]);
+                each_row!(|place, acc| {
+                    let (out, ratio) = (&mut out[place.clone()], &ratio[place.clone()]);
+                    let scaled = &mut scaled[place];
+                    each_vector!(|at| {
+                        let (sum, ratio) = (simd.load(out, at) + simd.load(acc, at), simd.load(ratio, at));
+                        sum.store(out, at);
+                        (sum * ratio).store(scaled, at);
+                    });
+                });
             }
         }
     }
 
-    /// Brings near what [`Epilogue::apply`] will touch in `len` output elements from `at` on. What other layers wrote
+    /// Brings near what [`Epilogue::apply_rows`] will touch for some rows of `columns` elements. What other layers wrote
     /// lies in the last cache by now, and the products of a tile take long enough to fetch it.
     #[inline(always)]
-    pub(crate) fn prefetch<S: Simd>(&self, simd: S, at: usize, len: usize) {
-        let near = |slice: &[T]| simd.prefetch(&slice[at..at + len]);
+    pub(crate) fn prefetch_rows<S: Simd>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        at: impl Fn(usize) -> Option<usize>,
+        columns: usize,
+    ) {
+        macro_rules! each_row {
+            ($($slice:expr),*) => {{
+                let slices: &[&[T]] = &[$($slice),*];
+                for r in rows {
+                    let Some(at) = at(r) else { continue };
+                    for slice in slices {
+                        simd.prefetch(slice, at, columns);
+                    }
+                }
+            }};
+        }
         match self {
-            Epilogue::Store { out } | Epilogue::Add { out } => near(out),
+            Epilogue::Store { out } | Epilogue::Add { out } => each_row!(out),
             Epilogue::Relu { out, pre, base } => {
-                near(out);
-                pre.iter().for_each(|pre| near(pre));
-                base.iter().for_each(|base| near(base));
+                let out = &out[..];
+                each_row!(out, pre.as_deref().unwrap_or(out), base.unwrap_or(out))
             }
             Epilogue::ReluRatio { out, base, ratio, actual } => {
-                near(out);
-                near(ratio);
-                near(actual);
-                base.iter().for_each(|base| near(base));
+                each_row!(out, ratio, actual, base.unwrap_or(out))
             }
-            Epilogue::Scale { out, ratio } => {
-                near(out);
-                near(ratio);
-            }
-            Epilogue::AddThenScale { out, ratio, scaled } => {
-                near(out);
-                near(ratio);
-                near(scaled);
-            }
+            Epilogue::Scale { out, ratio } => each_row!(out, ratio),
+            Epilogue::AddThenScale { out, ratio, scaled } => each_row!(out, ratio, scaled),
         }
     }
 
@@ -172,6 +270,14 @@ impl<T: Real> Epilogue<'_, T> {
             }
         }
     }
+}
+
+/// [`relu_ratio`] of each element.
+#[inline(always)]
+fn relu_ratios<T: Real, S: Simd>(simd: S, z: S::Vector<T>, z0: S::Vector<T>) -> S::Vector<T> {
+    let (zero, denominator) = (simd.splat(T::ZERO), z - z0);
+    let quotient = (z.max(zero) - z0.max(zero)) / denominator;
+    denominator.nonzero(quotient, z.positive())
 }
 
 /// `out = base + max(acc, 0)`.

@@ -22,6 +22,8 @@ pub struct Scratch<T: Real> {
     pub(crate) panel: AlignedVec<T>,
     /// Products of the tiles of one row block.
     pub(crate) segments: Vec<Segment>,
+    /// Where the outputs of each row of one row block lie.
+    pub(crate) outputs: Vec<Option<usize>>,
     /// Terms of the rows of a line.
     pub(crate) strips: Vec<Strips>,
     /// Tiles of one row block.
@@ -44,6 +46,7 @@ impl<T: Real> Default for Scratch<T> {
             left: AlignedVec::default(),
             panel: AlignedVec::default(),
             segments: Vec::new(),
+            outputs: Vec::new(),
             strips: Vec::new(),
             jobs: Vec::new(),
             letters: Vec::new(),

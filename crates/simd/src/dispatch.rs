@@ -7,7 +7,7 @@
 use crate::dots::{self, DotTile, DOT_ROWS};
 use crate::strips::{self, Factors, StripRows, StripTile};
 use crate::tile::{self, Segment, Tile, Weights};
-use crate::vector::Vector;
+use crate::vector::{self, Slices, Vector};
 use crate::{Isa, Real};
 
 /// Work that is compiled once per instruction set.
@@ -35,14 +35,15 @@ pub trait Simd: sealed::Token + Copy {
         unsafe { Self::Vector::splat(value) }
     }
 
-    /// The first elements of a slice.
+    /// The elements of a slice from `at` on.
     ///
     /// # Panics
     /// If they do not fill a register.
     #[inline(always)]
-    fn load<T: Real>(self, from: &[T]) -> Self::Vector<T> {
-        // SAFETY: `self` proves the set.
-        unsafe { Self::Vector::load(from) }
+    fn load<T: Real>(self, from: &[T], at: usize) -> Self::Vector<T> {
+        vector::check(from.len(), at, Self::Vector::<T>::LANES);
+        // SAFETY: the elements were checked to lie in the slice; `self` proves the set.
+        unsafe { Self::Vector::read(from.as_ptr().add(at)) }
     }
 
     /// The elements of each slice from `at` on.
@@ -50,21 +51,18 @@ pub trait Simd: sealed::Token + Copy {
     /// # Panics
     /// If those of one do not fill a register.
     #[inline(always)]
-    fn load_each<T: Real, const N: usize>(self, from: &[&[T]; N], at: usize) -> [Self::Vector<T>; N] {
-        // No closure: one that the optimiser leaves a function is compiled without the set's features.
-        let mut vectors = [self.splat(T::ZERO); N];
-        for n in 0..N {
-            vectors[n] = self.load(&from[n][at..]);
-        }
-        vectors
+    fn load_each<T: Real, const N: usize>(self, from: &Slices<'_, T, N>, at: usize) -> [Self::Vector<T>; N] {
+        // SAFETY: `self` proves the set.
+        unsafe { from.load(at) }
     }
 
     /// `a * b + c`, fused where the set has it.
     fn fma<T: Real>(self, a: T, b: T, c: T) -> T;
 
-    /// Asks for these values to be brought near (to the second-level cache), where the set has an instruction for it.
+    /// Asks for `len` elements from `at` on to be brought near (to the second-level cache), where the set has an instruction for it
+    /// and they exist.
     #[inline(always)]
-    fn prefetch<T: Real>(self, _values: &[T]) {}
+    fn prefetch<T: Real>(self, _values: &[T], _at: usize, _len: usize) {}
 
     /// Multiplies a few rows with a panel of packed weights, in registers; see [`Tile`].
     ///
@@ -75,7 +73,56 @@ pub trait Simd: sealed::Token + Copy {
     ///
     /// # Panics
     /// If a segment leaves its source or the panel, or `rows` is not in `1..=ISA.tile_rows()`.
+    #[inline(always)]
     fn tile<T: Real>(
+        self,
+        rows: usize,
+        segments: &[Segment],
+        sources: [&[T]; 2],
+        weights: &Weights<'_, T>,
+        tile: &mut Tile<T>,
+    ) {
+        tile::check(Self::ISA, rows, segments, sources.map(<[T]>::len), weights);
+        // SAFETY: `check` accepted these arguments for this set.
+        unsafe { self.tile_unchecked(rows, segments, sources, weights, tile) }
+    }
+
+    /// [`Simd::tile`] `N` times with one check: product `n` is of the elements of `source` from `n * distance` on and the `n`-th
+    /// of the panels, which are equally long and `columns` wide. `before(n)` is called before each.
+    ///
+    /// # Panics
+    /// Like `tile`.
+    #[inline(always)]
+    fn tiles<T: Real, const N: usize>(
+        self,
+        rows: usize,
+        segments: &[Segment],
+        (source, distance): (&[T], usize),
+        (panels, columns): (&[T], usize),
+        tiles: &mut [Tile<T>; N],
+        mut before: impl FnMut(usize),
+    ) {
+        let (len, last) = (panels.len() / N, N.saturating_sub(1).saturating_mul(distance));
+        let panel = |n: usize| Weights { panel: &panels[n * len..][..len], bias: &[], columns };
+        assert!(
+            last <= source.len(),
+            "tile: a source of {} elements ends before its last part",
+            source.len()
+        );
+        tile::check(Self::ISA, rows, segments, [source.len() - last, 0], &panel(0));
+        for (n, tile) in tiles.iter_mut().enumerate() {
+            before(n);
+            // SAFETY: `check` accepted the arguments with the source of the last product, which is the shortest, and with a
+            // panel as long as this.
+            unsafe { self.tile_unchecked(rows, segments, [&source[n * distance..], &[]], &panel(n), tile) }
+        }
+    }
+
+    /// [`Simd::tile`] without its checks.
+    ///
+    /// # Safety
+    /// They must accept the arguments.
+    unsafe fn tile_unchecked<T: Real>(
         self,
         rows: usize,
         segments: &[Segment],
@@ -118,7 +165,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn tile<T: Real>(
+    unsafe fn tile_unchecked<T: Real>(
         self,
         rows: usize,
         segments: &[Segment],
@@ -126,8 +173,7 @@ impl Simd for Portable {
         weights: &Weights<'_, T>,
         tile: &mut Tile<T>,
     ) {
-        tile::check(Isa::Scalar, rows, segments, sources, weights);
-        // SAFETY: `check` accepted these arguments for this set; the portable tile needs no feature.
+        // SAFETY: the caller's promise; the portable tile needs no feature.
         unsafe { T::tile_portable(rows, segments, sources, weights, tile) }
     }
 
@@ -149,8 +195,8 @@ impl Simd for Portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{
-        dots, sealed, strips, tile, DotTile, Factors, Isa, Kernel, Real, Segment, Simd, StripRows, StripTile,
-        Tile, Weights, DOT_ROWS,
+        dots, sealed, strips, DotTile, Factors, Isa, Kernel, Real, Segment, Simd, StripRows, StripTile, Tile,
+        Weights, DOT_ROWS,
     };
     use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T1};
 
@@ -193,17 +239,17 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                fn prefetch<T: Real>(self, values: &[T]) {
-                    for line in (0..size_of_val(values)).step_by(CACHE_LINE) {
-                        let at = values.as_ptr().wrapping_byte_add(line);
+                fn prefetch<T: Real>(self, values: &[T], at: usize, len: usize) {
+                    let first = values.as_ptr().wrapping_add(at);
+                    for line in (0..len * size_of::<T>()).step_by(CACHE_LINE) {
                         // SAFETY: a prefetch of any address neither faults nor changes what a program sees; all x86-64
                         // processors have the instruction.
-                        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+                        unsafe { _mm_prefetch::<_MM_HINT_T1>(first.wrapping_byte_add(line).cast()) }
                     }
                 }
 
                 #[inline(always)]
-                fn tile<T: Real>(
+                unsafe fn tile_unchecked<T: Real>(
                     self,
                     rows: usize,
                     segments: &[Segment],
@@ -211,8 +257,7 @@ mod x86 {
                     weights: &Weights<'_, T>,
                     tile: &mut Tile<T>,
                 ) {
-                    tile::check($isa, rows, segments, sources, weights);
-                    // SAFETY: `check` accepted these arguments for this set, and `self` proves its features.
+                    // SAFETY: the caller's promise, and `self` proves the set's features.
                     unsafe { T::$tile(rows, segments, sources, weights, tile) }
                 }
 

@@ -8,7 +8,7 @@
 //! * [`amx`]: the same in bf16 products, in tiles of registers that few processors have;
 //! * [`Simd::dots`]: a few dot products at once;
 //! * [`Simd::strips`]: dot products of rows of packed weights, for the adjoint of what they were packed for;
-//! * [`Vector`]: one register, for transforms;
+//! * [`Vector`]: one register, for transforms and epilogues; [`Slices`] and [`Parts`], what they read and write at once;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
@@ -31,4 +31,4 @@ pub use isa::Isa;
 pub use real::Real;
 pub use strips::{Factors, StripDots, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS};
 pub use tile::{Segment, Tile, Weights, SUM_BLOCK};
-pub use vector::{Lanes, Vector, Vectors};
+pub use vector::{Lanes, Parts, Slices, Vector, Vectors};

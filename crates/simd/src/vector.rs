@@ -1,15 +1,18 @@
-//! One register of elements, for transforms whose arithmetic the optimiser would otherwise arrange in vectors of its
-//! own choice, half as wide or half empty.
+//! One register of elements, for transforms and epilogues whose arithmetic the optimiser would otherwise arrange in
+//! vectors of its own choice, half as wide or half empty, and check element by element.
 
 use crate::tile::portable_fma;
 use crate::Real;
 use std::array::from_fn;
-use std::ops::{Add, Sub};
+use std::marker::PhantomData;
+use std::ops::{Add, Div, Mul, Sub};
 
 /// A register of elements, half a [`Tile`](crate::Tile) wide. All operations are element-wise.
 ///
 /// Whoever holds one has a processor with its instruction set: only [`Simd`](crate::Simd) makes the first.
-pub trait Vector<T>: Copy + Add<Output = Self> + Sub<Output = Self> {
+pub trait Vector<T>:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
     /// Number of elements.
     const LANES: usize;
 
@@ -19,26 +22,127 @@ pub trait Vector<T>: Copy + Add<Output = Self> + Sub<Output = Self> {
     /// The processor must have the instruction set.
     unsafe fn splat(value: T) -> Self;
 
-    /// The first elements of a slice.
+    /// The elements from an address on, which need not be aligned.
     ///
     /// # Safety
-    /// The processor must have the instruction set.
-    ///
-    /// # Panics
-    /// If there are fewer than [`Vector::LANES`].
-    unsafe fn load(from: &[T]) -> Self;
+    /// The processor must have the instruction set, and [`Vector::LANES`] elements must be readable there.
+    unsafe fn read(from: *const T) -> Self;
 
-    /// Writes the first elements of a slice.
+    /// Writes the elements from an address on, which need not be aligned.
+    ///
+    /// # Safety
+    /// [`Vector::LANES`] elements must be writable there.
+    unsafe fn write(self, to: *mut T);
+
+    /// Writes the elements of a slice from `at` on.
     ///
     /// # Panics
     /// If there are fewer than [`Vector::LANES`].
-    fn store(self, to: &mut [T]);
+    #[inline(always)]
+    fn store(self, to: &mut [T], at: usize) {
+        check(to.len(), at, Self::LANES);
+        // SAFETY: the elements from `at` on were checked to lie in the slice.
+        unsafe { self.write(to.as_mut_ptr().add(at)) }
+    }
 
     /// `self * factor + other`, fused where the set has it.
     fn mul_add(self, factor: T, other: Self) -> Self;
 
     /// `self * factor`.
     fn scale(self, factor: T) -> Self;
+
+    /// The larger element; as [`Real::max`] where one is NaN.
+    fn max(self, other: Self) -> Self;
+
+    /// 1 where an element is above 0, and 0 elsewhere.
+    fn positive(self) -> Self;
+
+    /// The elements of `then` where those of `self` are not 0, and of `otherwise` elsewhere.
+    fn nonzero(self, then: Self, otherwise: Self) -> Self;
+}
+
+/// Panics unless `lanes` elements from `at` on lie in a slice of `len`.
+#[inline(always)]
+pub(crate) fn check(len: usize, at: usize, lanes: usize) {
+    assert!(len >= lanes && at <= len - lanes, "a slice shorter than a vector");
+}
+
+/// Slices of which the same elements are read together, with one check for all.
+#[derive(Clone, Copy, Debug)]
+pub struct Slices<'a, T, const N: usize> {
+    starts: [*const T; N],
+    len: usize,
+    slices: PhantomData<&'a [T]>,
+}
+
+impl<'a, T, const N: usize> Slices<'a, T, N> {
+    /// As much of the slices as the shortest has.
+    #[inline(always)]
+    pub fn new(slices: [&'a [T]; N]) -> Self {
+        let (mut starts, mut len) = ([std::ptr::null(); N], usize::MAX);
+        for (start, slice) in starts.iter_mut().zip(slices) {
+            (*start, len) = (slice.as_ptr(), len.min(slice.len()));
+        }
+        Self { starts, len, slices: PhantomData }
+    }
+
+    /// The elements of each slice from `at` on.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of the vector.
+    ///
+    /// # Panics
+    /// If those of one do not fill a vector.
+    #[inline(always)]
+    pub(crate) unsafe fn load<V: Vector<T>>(&self, at: usize) -> [V; N] {
+        check(self.len, at, V::LANES);
+        // No closure: one that the optimiser leaves a function is compiled without the set's features.
+        let mut vectors = [const { std::mem::MaybeUninit::<V>::uninit() }; N];
+        for (vector, start) in vectors.iter_mut().zip(self.starts) {
+            // SAFETY: `check`: every slice has the elements; the caller promises the set.
+            vector.write(unsafe { V::read(start.add(at)) });
+        }
+        // SAFETY: all were written, and `MaybeUninit` has the layout of what it holds.
+        unsafe { std::mem::transmute_copy(&vectors) }
+    }
+}
+
+/// Parts of a slice, each as long and at the same distance from the one before, that are written together with one check for
+/// all.
+#[derive(Debug)]
+pub struct Parts<'a, T, const N: usize> {
+    starts: [*mut T; N],
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T, const N: usize> Parts<'a, T, N> {
+    /// The first `N` parts of `len` elements.
+    ///
+    /// # Panics
+    /// If the slice has fewer.
+    #[inline(always)]
+    pub fn new(slice: &'a mut [T], len: usize) -> Self {
+        assert!(len.checked_mul(N).is_some_and(|all| all <= slice.len()), "a slice shorter than its parts");
+        let mut starts = [slice.as_mut_ptr(); N];
+        for (n, start) in starts.iter_mut().enumerate() {
+            *start = start.wrapping_add(n * len);
+        }
+        Self { starts, len, slice: PhantomData }
+    }
+
+    /// Writes a vector to each part, from `at` on.
+    ///
+    /// # Panics
+    /// If it does not lie in the part.
+    #[inline(always)]
+    pub fn store<V: Vector<T>>(&mut self, vectors: [V; N], at: usize) {
+        check(self.len, at, V::LANES);
+        for (vector, start) in vectors.into_iter().zip(self.starts) {
+            // SAFETY: `check`: the elements lie in the part, which lies in the slice.
+            unsafe { vector.write(start.add(at)) }
+        }
+    }
 }
 
 /// The registers of one element type.
@@ -57,23 +161,23 @@ pub trait Vectors: Sized {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lanes<T, const N: usize>(pub [T; N]);
 
-impl<T: Real, const N: usize> Add for Lanes<T, N> {
-    type Output = Self;
+macro_rules! lanes_operator {
+    ($trait:ident, $function:ident, $operator:tt) => {
+        impl<T: Real, const N: usize> $trait for Lanes<T, N> {
+            type Output = Self;
 
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(from_fn(|i| self.0[i] + other.0[i]))
-    }
+            #[inline(always)]
+            fn $function(self, other: Self) -> Self {
+                Self(from_fn(|i| self.0[i] $operator other.0[i]))
+            }
+        }
+    };
 }
 
-impl<T: Real, const N: usize> Sub for Lanes<T, N> {
-    type Output = Self;
-
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self(from_fn(|i| self.0[i] - other.0[i]))
-    }
-}
+lanes_operator!(Add, add, +);
+lanes_operator!(Sub, sub, -);
+lanes_operator!(Mul, mul, *);
+lanes_operator!(Div, div, /);
 
 impl<T: Real, const N: usize> Vector<T> for Lanes<T, N> {
     const LANES: usize = N;
@@ -84,13 +188,15 @@ impl<T: Real, const N: usize> Vector<T> for Lanes<T, N> {
     }
 
     #[inline(always)]
-    unsafe fn load(from: &[T]) -> Self {
-        Self(*from.first_chunk().expect("a slice as long as a vector"))
+    unsafe fn read(from: *const T) -> Self {
+        // SAFETY: the caller promises that so many elements are readable.
+        Self(unsafe { from.cast::<[T; N]>().read_unaligned() })
     }
 
     #[inline(always)]
-    fn store(self, to: &mut [T]) {
-        to[..N].copy_from_slice(&self.0);
+    unsafe fn write(self, to: *mut T) {
+        // SAFETY: the caller promises that so many elements are writable.
+        unsafe { to.cast::<[T; N]>().write_unaligned(self.0) }
     }
 
     #[inline(always)]
@@ -102,39 +208,55 @@ impl<T: Real, const N: usize> Vector<T> for Lanes<T, N> {
     fn scale(self, factor: T) -> Self {
         Self(from_fn(|i| self.0[i] * factor))
     }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self(from_fn(|i| Real::max(self.0[i], other.0[i])))
+    }
+
+    #[inline(always)]
+    fn positive(self) -> Self {
+        Self(from_fn(|i| if self.0[i] > T::ZERO { T::ONE } else { T::ZERO }))
+    }
+
+    #[inline(always)]
+    fn nonzero(self, then: Self, otherwise: Self) -> Self {
+        Self(from_fn(|i| if self.0[i] != T::ZERO { then.0[i] } else { otherwise.0[i] }))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Add, Sub, Vector};
+    use super::{Add, Div, Mul, Sub, Vector};
     use std::arch::x86_64::*;
+
+    macro_rules! operator {
+        ($name:ident, $trait:ident, $function:ident, $intrinsic:ident) => {
+            impl $trait for $name {
+                type Output = Self;
+
+                #[inline(always)]
+                fn $function(self, other: Self) -> Self {
+                    // SAFETY: the operands exist, so the processor has the instruction set.
+                    Self(unsafe { $intrinsic(self.0, other.0) })
+                }
+            }
+        };
+    }
 
     macro_rules! vector {
         ($name:ident, $raw:ty, $type:ty, $lanes:literal, $doc:literal,
-         $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident) => {
+         $splat:ident, $load:ident, $store:ident, $fma:ident,
+         $add:ident, $sub:ident, $mul:ident, $div:ident, $max:ident,
+         positive: |$z:ident| $positive:expr, nonzero: |$c:ident, $a:ident, $b:ident| $nonzero:expr) => {
             #[doc = $doc]
             #[derive(Clone, Copy, Debug)]
             pub struct $name($raw);
 
-            impl Add for $name {
-                type Output = Self;
-
-                #[inline(always)]
-                fn add(self, other: Self) -> Self {
-                    // SAFETY: the operands exist, so the processor has the instruction set.
-                    Self(unsafe { $add(self.0, other.0) })
-                }
-            }
-
-            impl Sub for $name {
-                type Output = Self;
-
-                #[inline(always)]
-                fn sub(self, other: Self) -> Self {
-                    // SAFETY: the operands exist, so the processor has the instruction set.
-                    Self(unsafe { $sub(self.0, other.0) })
-                }
-            }
+            operator!($name, Add, add, $add);
+            operator!($name, Sub, sub, $sub);
+            operator!($name, Mul, mul, $mul);
+            operator!($name, Div, div, $div);
 
             impl Vector<$type> for $name {
                 const LANES: usize = $lanes;
@@ -146,17 +268,15 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                unsafe fn load(from: &[$type]) -> Self {
-                    assert!(from.len() >= $lanes, "a slice shorter than a vector");
-                    // SAFETY: the slice is long enough, and the caller promises the instruction set.
-                    Self(unsafe { $load(from.as_ptr()) })
+                unsafe fn read(from: *const $type) -> Self {
+                    // SAFETY: the caller promises the elements and the instruction set.
+                    Self(unsafe { $load(from) })
                 }
 
                 #[inline(always)]
-                fn store(self, to: &mut [$type]) {
-                    assert!(to.len() >= $lanes, "a slice shorter than a vector");
-                    // SAFETY: the slice is long enough, and the operand exists, so the processor has the instruction set.
-                    unsafe { $store(to.as_mut_ptr(), self.0) }
+                unsafe fn write(self, to: *mut $type) {
+                    // SAFETY: the caller promises the elements, and the operand exists, so the processor has the set.
+                    unsafe { $store(to, self.0) }
                 }
 
                 #[inline(always)]
@@ -169,6 +289,30 @@ mod x86 {
                 fn scale(self, factor: $type) -> Self {
                     // SAFETY: the operand exists, so the processor has the instruction set.
                     Self(unsafe { $mul(self.0, $splat(factor)) })
+                }
+
+                #[inline(always)]
+                fn max(self, other: Self) -> Self {
+                    // SAFETY: the operands exist, so the processor has the instruction set.
+                    Self(unsafe { $max(self.0, other.0) })
+                }
+
+                #[inline(always)]
+                fn positive(self) -> Self {
+                    // SAFETY: the operand exists, so the processor has the instruction set.
+                    Self(unsafe {
+                        let $z = self.0;
+                        $positive
+                    })
+                }
+
+                #[inline(always)]
+                fn nonzero(self, then: Self, otherwise: Self) -> Self {
+                    // SAFETY: the operands exist, so the processor has the instruction set.
+                    Self(unsafe {
+                        let ($c, $a, $b) = (self.0, then.0, otherwise.0);
+                        $nonzero
+                    })
                 }
             }
         };
@@ -183,10 +327,14 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
+        _mm256_fmadd_ps,
         _mm256_add_ps,
         _mm256_sub_ps,
         _mm256_mul_ps,
-        _mm256_fmadd_ps
+        _mm256_div_ps,
+        _mm256_max_ps,
+        positive: |z| _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(z, _mm256_setzero_ps()), _mm256_set1_ps(1.0)),
+        nonzero: |c, a, b| _mm256_blendv_ps(b, a, _mm256_cmp_ps::<_CMP_NEQ_UQ>(c, _mm256_setzero_ps()))
     );
     vector!(
         Avx2F64,
@@ -197,10 +345,14 @@ mod x86 {
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
+        _mm256_fmadd_pd,
         _mm256_add_pd,
         _mm256_sub_pd,
         _mm256_mul_pd,
-        _mm256_fmadd_pd
+        _mm256_div_pd,
+        _mm256_max_pd,
+        positive: |z| _mm256_and_pd(_mm256_cmp_pd::<_CMP_GT_OQ>(z, _mm256_setzero_pd()), _mm256_set1_pd(1.0)),
+        nonzero: |c, a, b| _mm256_blendv_pd(b, a, _mm256_cmp_pd::<_CMP_NEQ_UQ>(c, _mm256_setzero_pd()))
     );
     vector!(
         Avx512F32,
@@ -211,10 +363,14 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
+        _mm512_fmadd_ps,
         _mm512_add_ps,
         _mm512_sub_ps,
         _mm512_mul_ps,
-        _mm512_fmadd_ps
+        _mm512_div_ps,
+        _mm512_max_ps,
+        positive: |z| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(z, _mm512_setzero_ps()), _mm512_set1_ps(1.0)),
+        nonzero: |c, a, b| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(c, _mm512_setzero_ps()), b, a)
     );
     vector!(
         Avx512F64,
@@ -225,10 +381,14 @@ mod x86 {
         _mm512_set1_pd,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
+        _mm512_fmadd_pd,
         _mm512_add_pd,
         _mm512_sub_pd,
         _mm512_mul_pd,
-        _mm512_fmadd_pd
+        _mm512_div_pd,
+        _mm512_max_pd,
+        positive: |z| _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(z, _mm512_setzero_pd()), _mm512_set1_pd(1.0)),
+        nonzero: |c, a, b| _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_NEQ_UQ>(c, _mm512_setzero_pd()), b, a)
     );
 }
 
@@ -252,20 +412,31 @@ mod tests {
     use super::*;
     use crate::{Isa, Kernel, Simd};
 
-    /// All operations on `values`, as `[sum, difference, multiply-add, product]`.
+    /// All operations on `values`, in the order of the test.
     struct All<'a, T>(&'a [T]);
 
     impl<T: Real> Kernel for All<'_, T> {
-        type Output = (usize, [Vec<T>; 4]);
+        type Output = (usize, [Vec<T>; 9]);
 
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
             let lanes = S::Vector::<T>::LANES;
-            let (a, b) = (simd.load(&self.0[1..]), simd.load(&self.0[lanes..]));
+            let (a, b) = (simd.load(self.0, 1), simd.load(self.0, lanes));
             let c = simd.splat(self.0[0]);
-            let results = [a + b, a - b, a.mul_add(self.0[0], b), b.scale(self.0[0]) + c].map(|v| {
+            let results = [
+                a + b,
+                a - b,
+                a * b,
+                a / b,
+                a.mul_add(self.0[0], b),
+                b.scale(self.0[0]) + c,
+                a.max(b),
+                (a - b).positive(),
+                (a - b).nonzero(a, c),
+            ]
+            .map(|v| {
                 let mut stored = vec![T::ZERO; lanes + 1];
-                v.store(&mut stored[1..]);
+                v.store(&mut stored, 1);
                 assert!(stored[0] == T::ZERO);
                 stored[1..].to_vec()
             });
@@ -281,10 +452,19 @@ mod tests {
             assert_eq!(2 * lanes, isa.tile_columns::<T>(), "{isa}");
             let (a, b, c) = (&values[1..], &values[lanes..], values[0]);
             for i in 0..lanes {
-                assert_eq!(
-                    results.each_ref().map(|r| r[i]),
-                    [a[i] + b[i], a[i] - b[i], a[i] * c + b[i], b[i] * c + c,]
-                );
+                let (a, b) = (a[i], b[i]);
+                let expected = [
+                    a + b,
+                    a - b,
+                    a * b,
+                    a / b,
+                    a * c + b,
+                    b * c + c,
+                    Real::max(a, b),
+                    if a > b { T::ONE } else { T::ZERO },
+                    if a != b { a } else { c },
+                ];
+                assert_eq!(results.each_ref().map(|r| r[i]), expected, "{isa}, element {i}");
             }
         }
     }

@@ -21,7 +21,7 @@ use super::axis::Axis;
 use super::weights::MapWeights;
 use crate::lazy::{Holding, LazyWeights};
 use crate::{Epilogue, Scratch};
-use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+use deeplift_simd::{AlignedVec, Isa, Kernel, Real, Segment, Simd, Tile, Vector, Weights};
 use std::ops::Range;
 
 /// Bytes of activations in one row block: a quarter of the smallest L2 in use (1 MiB), beside a panel and what the
@@ -277,28 +277,45 @@ impl<T: Real> Correlation<T> {
         tile: &mut Tile<T>,
     ) {
         let full = S::ISA.tile_columns::<T>();
+        for first in (0..self.width()).step_by(full) {
+            if self.width() - first >= full {
+                self.multiply_panel::<S, 2>(simd, group, first, x, epilogue, scratch, tile);
+            } else {
+                self.multiply_panel::<S, 1>(simd, group, first, x, epilogue, scratch, tile);
+            }
+        }
+    }
+
+    /// Multiplies one row block with the panel of a group that starts at column `first`, as wide as `VECTORS` registers.
+    #[inline(always)]
+    fn multiply_panel<S: Simd, const VECTORS: usize>(
+        &self,
+        simd: S,
+        group: usize,
+        first: usize,
+        x: &[T],
+        epilogue: &mut Epilogue<'_, T>,
+        scratch: &Scratch<T>,
+        tile: &mut Tile<T>,
+    ) {
+        let columns = VECTORS * S::Vector::<T>::LANES;
         let (depth, width, used) = (self.depth(), self.width(), self.joined * self.outs);
         let row_step = self.axes[2].to_step * self.joined * self.groups * self.outs;
-        for first in (0..width).step_by(full) {
-            let columns = full.min(width - first);
-            let panel = &self.panels[(group * width + first) * depth..][..depth * columns];
-            let bias =
-                if self.bias.is_empty() { &[] } else { &self.bias[group * width + first..][..columns] };
-            let weights = Weights { panel, bias, columns };
-            for job in &scratch.jobs {
-                let segments = &scratch.segments[job.first..job.end];
-                let valid = columns.min(used - first);
-                let to = job.to + group * self.outs + first;
-                let full_rows = if job.last_columns == used { job.rows } else { job.rows - 1 };
-                for row in 0..full_rows {
-                    epilogue.prefetch(simd, to + row * row_step, valid);
-                }
-                simd.tile(job.rows, segments, [x, &scratch.padded], &weights, tile);
-                epilogue.apply_rows::<S>(to, row_step, full_rows, valid, columns, tile.values());
-                if full_rows < job.rows {
-                    let rest = &tile.values()[full_rows * columns..][..job.last_columns];
-                    epilogue.apply(to + full_rows * row_step, rest);
-                }
+        let panel = &self.panels[(group * width + first) * depth..][..depth * columns];
+        let bias = if self.bias.is_empty() { &[] } else { &self.bias[group * width + first..][..columns] };
+        let weights = Weights { panel, bias, columns };
+        let valid = columns.min(used - first);
+        for job in &scratch.jobs {
+            let segments = &scratch.segments[job.first..job.end];
+            let to = job.to + group * self.outs + first;
+            let at = |row: usize| Some(to + row * row_step);
+            let full_rows = if job.last_columns == used { job.rows } else { job.rows - 1 };
+            epilogue.prefetch_rows(simd, 0..full_rows, at, columns);
+            simd.tile(job.rows, segments, [x, &scratch.padded], &weights, tile);
+            epilogue.apply_rows::<S, VECTORS>(simd, full_rows, at, valid, tile.values());
+            if full_rows < job.rows {
+                let rest = &tile.values()[full_rows * columns..][..job.last_columns];
+                epilogue.apply(to + full_rows * row_step, rest);
             }
         }
     }

@@ -73,6 +73,12 @@ impl<T> Tile<T> {
     pub fn values(&self) -> &[T] {
         &self.values
     }
+
+    /// The same, to work on.
+    #[inline(always)]
+    pub fn values_mut(&mut self) -> &mut [T] {
+        &mut self.values
+    }
 }
 
 impl Isa {
@@ -103,21 +109,22 @@ pub(crate) fn check<T: Real>(
     isa: Isa,
     rows: usize,
     segments: &[Segment],
-    sources: [&[T]; 2],
+    source_lens: [usize; 2],
     weights: &Weights<'_, T>,
 ) {
     let full = isa.tile_columns::<T>();
     assert!(rows >= 1 && rows <= isa.tile_rows(), "tile: {rows} rows");
     assert!(weights.columns == full || weights.columns == full / 2, "tile: {} columns", weights.columns);
     assert!(weights.bias.is_empty() || weights.bias.len() == weights.columns, "tile: bias of another width");
-    let depth = weights.panel.len() / weights.columns;
     for s in segments {
         assert!(s.len > 0, "tile: {s:?} is empty");
         let last = (rows - 1).checked_mul(s.stride).and_then(|last| last.checked_add(s.start));
         let end = last.and_then(|last| last.checked_add(s.len));
-        assert!(end.is_some_and(|end| end <= sources[s.source].len()), "tile: {s:?} leaves its source");
-        let end = s.weight.checked_add(s.len);
-        assert!(end.is_some_and(|end| end <= depth), "tile: {s:?} leaves the panel of {depth} rows");
+        assert!(end.is_some_and(|end| end <= source_lens[s.source]), "tile: {s:?} leaves its source");
+        // No division: it would take longer than the rest of the checks.
+        let end = s.weight.checked_add(s.len).and_then(|end| end.checked_mul(weights.columns));
+        let len = weights.panel.len();
+        assert!(end.is_some_and(|end| end <= len), "tile: {s:?} leaves the panel of {len} weights");
     }
 }
 

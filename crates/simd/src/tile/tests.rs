@@ -92,6 +92,57 @@ fn a_skipped_segment_equals_one_of_zeros() {
     }
 }
 
+/// Three products of two rows of one source, each with a panel of its own.
+struct Three<'a> {
+    source: &'a [f32],
+    distance: usize,
+    panels: &'a [f32],
+    segment: Segment,
+}
+
+impl Kernel for Three<'_> {
+    type Output = ([Vec<f32>; 3], Vec<usize>);
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        let columns = S::ISA.tile_columns::<f32>();
+        let (mut tiles, mut calls) = (std::array::from_fn(|_| Tile::default()), Vec::new());
+        let (source, panels) = ((self.source, self.distance), (self.panels, columns));
+        simd.tiles::<f32, 3>(2, &[self.segment], source, panels, &mut tiles, |n| calls.push(n));
+        (tiles.map(|tile| tile.values()[..2 * columns].to_vec()), calls)
+    }
+}
+
+#[test]
+fn several_tiles_equal_one_after_the_other() {
+    let (depth, distance) = (70, 9);
+    let segment = Segment { source: 0, start: 3, stride: 40, len: depth, weight: 0 };
+    let source = noise::<f32>(2 * distance + 3 + 40 + depth, 1);
+    for isa in Isa::available() {
+        let columns = isa.tile_columns::<f32>();
+        let panels = noise::<f32>(3 * depth * columns, 2);
+        let (found, calls) = isa.run(Three { source: &source, distance, panels: &panels, segment });
+        assert_eq!(calls, [0, 1, 2]);
+        for (n, found) in found.iter().enumerate() {
+            let weights =
+                Weights { panel: &panels[n * depth * columns..][..depth * columns], bias: &[], columns };
+            let sources = [&source[n * distance..], &[]];
+            assert_eq!(
+                *found,
+                isa.run(Run { rows: 2, segments: &[segment], sources, weights }),
+                "{isa}, {n}"
+            );
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "leaves its source")]
+fn the_last_of_several_tiles_stays_in_the_source() {
+    let segment = Segment { source: 0, start: 0, stride: 4, len: 4, weight: 0 };
+    let panels = vec![0.0; 3 * 4 * Isa::Scalar.tile_columns::<f32>()];
+    Isa::Scalar.run(Three { source: &[0.0; 23], distance: 8, panels: &panels, segment });
+}
+
 #[test]
 #[should_panic(expected = "leaves its source")]
 fn a_row_beyond_the_source_is_refused() {

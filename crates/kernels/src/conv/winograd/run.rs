@@ -9,7 +9,9 @@ use super::scheme::Scheme;
 use super::tail::{Sums, Tail, MOST_ROWS};
 use super::Winograd;
 use crate::{Epilogue, Scratch};
-use deeplift_simd::{Isa, Kernel, Lanes, Real, Segment, Simd, Strips, Tile, Vector, Weights, STRIP_FACTORS};
+use deeplift_simd::{
+    Isa, Kernel, Lanes, Parts, Real, Segment, Simd, Slices, Strips, Tile, Vector, STRIP_FACTORS,
+};
 use std::array::from_fn;
 use std::ops::Range;
 
@@ -59,34 +61,49 @@ struct Run<'r, 'e, T: Real, const N: usize, const M: usize> {
     scratch: &'r mut Scratch<T>,
 }
 
+/// Rows of `M` outputs whose inputs were transformed.
+struct Block<'b, T, const M: usize> {
+    /// Rows of each tile: `least`, and one more in the first `more` tiles of all.
+    tiles: Range<usize>,
+    least: usize,
+    more: usize,
+    /// Where the outputs of each row lie in the destination, as far as they exist.
+    outputs: &'b [[Option<usize>; M]],
+    /// `[row][point][channel]`.
+    transformed: &'b [T],
+    segments: &'b [Segment],
+}
+
+impl<T, const M: usize> Block<'_, T, M> {
+    /// Rows of a tile, counted from the first of the block. Tiles are of almost equal size: one more row costs less than
+    /// another tile of one row.
+    #[inline(always)]
+    fn rows(&self, tile: usize) -> Range<usize> {
+        let start = first_row(self.tiles.start, self.least, self.more);
+        first_row(tile, self.least, self.more) - start..first_row(tile + 1, self.least, self.more) - start
+    }
+}
+
+/// The first row of a tile, if `more` tiles have one row more than `least`.
+#[inline(always)]
+fn first_row(tile: usize, least: usize, more: usize) -> usize {
+    tile * least + tile.min(more)
+}
+
 impl<T: Real, const N: usize, const M: usize> Kernel for Run<'_, '_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        match const { S::ISA.tile_columns::<T>() } {
-            32 => self.blocks::<S, 32>(simd),
-            16 => self.blocks::<S, 16>(simd),
-            8 => self.blocks::<S, 8>(simd),
-            _ => self.blocks::<S, 4>(simd),
-        }
-    }
-}
-
-impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
-    #[inline(always)]
-    fn blocks<S: Simd, const COLUMNS: usize>(self, simd: S) {
         let Run { packed, x, epilogue, scratch } = self;
-        let (rows, width) = (packed.tiling.rows, packed.bias.len());
+        let (rows, width, lanes) = (packed.tiling.rows, packed.bias.len(), S::Vector::<T>::LANES);
         let row_len = N * stride::<T>(packed.ins);
         let halo = halo(packed.scheme, packed.axis.taps.len(), packed.tiling.step);
         let tiles = rows.div_ceil(S::ISA.tile_rows());
+        let (least, more) = (rows / tiles.max(1), rows % tiles.max(1));
         let blocks = blocks::<T>(packed.scheme, rows, packed.ins, S::ISA);
-        // Tiles of almost equal size: one more row costs less than another tile of one row.
-        let bound = |tile: usize| tile * rows / tiles;
         let mut products: [Tile<T>; N] = from_fn(|_| Tile::default());
-        let mut outputs = [0; MOST_ROWS];
-        let Scratch { transformed, segments, strips, .. } = scratch;
+        let Scratch { transformed, segments, strips, outputs, .. } = scratch;
         segments.clear();
         segments.extend((0..packed.depth() / packed.ins).map(|segment| Segment {
             source: 0,
@@ -97,39 +114,27 @@ impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
         }));
         for block in 0..blocks {
             let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
-            let (start, end) = (bound(tiles.start), bound(tiles.end) + halo);
-            transformed.resize_at_least((end - start) * row_len);
-            let transformed = &mut transformed[..(end - start) * row_len];
-            packed.transform::<S, N>(simd, start..end, x, transformed);
-            for first in (0..width).step_by(S::ISA.tile_columns::<T>()) {
-                for tile in tiles.clone() {
-                    let rows = bound(tile)..bound(tile + 1);
-                    let source = &transformed[(rows.start - start) * row_len..];
-                    let outputs = &mut outputs[..rows.len()];
-                    outputs
-                        .iter_mut()
-                        .zip(packed.tiling.first_outputs(rows.start))
-                        .for_each(|(to, o)| *to = o);
-                    if width - first >= COLUMNS {
-                        let near = |outputs: &[usize]| {
-                            packed.prefetch::<S, M>(simd, first, COLUMNS, outputs, epilogue)
-                        };
-                        packed.multiply(simd, first, outputs, source, segments, near, &mut products);
-                        packed.finish::<S, N, M, COLUMNS>(simd, first, COLUMNS, outputs, &products, epilogue);
-                    } else {
-                        let half = COLUMNS / 2;
-                        let near =
-                            |outputs: &[usize]| packed.prefetch::<S, M>(simd, first, half, outputs, epilogue);
-                        packed.multiply(simd, first, outputs, source, segments, near, &mut products);
-                        packed.finish::<S, N, M, COLUMNS>(simd, first, half, outputs, &products, epilogue);
-                    }
+            let start = first_row(tiles.start, least, more);
+            let rows = first_row(tiles.end, least, more) - start;
+            outputs.clear();
+            for first in packed.tiling.first_outputs(start).take(rows) {
+                outputs.extend((0..M).map(|m| packed.place(first, m)));
+            }
+            let (outputs, _) = outputs.as_chunks();
+            transformed.resize_at_least((rows + halo) * row_len);
+            let transformed = &mut transformed[..(rows + halo) * row_len];
+            packed.transform::<S, N>(simd, start, x, transformed);
+            let block = Block { tiles, least, more, outputs, transformed, segments };
+            for first in (0..width).step_by(2 * lanes) {
+                if width - first >= 2 * lanes {
+                    packed.panel::<S, N, M, 2>(simd, first, &block, &mut products, epilogue);
+                } else {
+                    packed.panel::<S, N, M, 1>(simd, first, &block, &mut products, epilogue);
                 }
             }
             if let Some(tail) = &packed.tail {
-                for tile in tiles {
-                    let rows = bound(tile)..bound(tile + 1);
-                    let at = (rows.start - start) * row_len;
-                    packed.finish_tail::<S, N, M>(simd, tail, rows, at, transformed, strips, epilogue);
+                for tile in block.tiles.clone() {
+                    packed.finish_tail::<S, N, M>(simd, tail, block.rows(tile), &block, strips, epilogue);
                 }
             }
         }
@@ -137,134 +142,105 @@ impl<T: Real, const N: usize, const M: usize> Run<'_, '_, T, N, M> {
 }
 
 impl<T: Real> Winograd<T> {
-    /// Transforms the inputs of rows, to `[row][point][channel]`.
+    /// Where output `m` of the row whose first output is `first` starts in the destination, if it exists.
     #[inline(always)]
-    fn transform<S: Simd, const N: usize>(
-        &self,
-        simd: S,
-        rows: Range<usize>,
-        x: &[T],
-        transformed: &mut [T],
-    ) {
+    fn place(&self, first: usize, m: usize) -> Option<usize> {
+        let output = first + m * self.tiling.step;
+        (output < self.axis.count).then_some((self.axis.to_first + output) * self.outs)
+    }
+
+    /// Transforms the inputs of rows from `start` on, to `[row][point][channel]`.
+    #[inline(always)]
+    fn transform<S: Simd, const N: usize>(&self, simd: S, start: usize, x: &[T], transformed: &mut [T]) {
         let (ins, stride, step) = (self.ins, stride::<T>(self.ins), self.tiling.step);
         let lanes = S::Vector::<T>::LANES;
-        let outputs = self.tiling.first_outputs(rows.start);
+        let outputs = self.tiling.first_outputs(start);
         for (output, to) in outputs.zip(transformed.chunks_exact_mut(N * stride)) {
-            let first = self.axis.from_first + output as isize;
-            let sources: [&[T]; N] = from_fn(|n| {
-                let position = first + (n * step) as isize;
-                let inside = position >= 0 && position < self.axis.from_len as isize;
-                if inside {
-                    &x[position as usize * ins..][..ins]
-                } else {
-                    &self.zeros[..ins]
+            let mut position = self.axis.from_first + output as isize;
+            let mut sources: [&[T]; N] = [&self.zeros[..ins]; N];
+            for source in &mut sources {
+                if position >= 0 && position < self.axis.from_len as isize {
+                    *source = &x[position as usize * ins..][..ins];
                 }
-            });
-            let mut chunks = to.chunks_exact_mut(stride);
-            let mut points: [&mut [T]; N] = from_fn(|_| chunks.next().expect("a row has all points"));
+                position += step as isize;
+            }
             if let Some(tail) = &self.tail {
                 // What lies behind the channels meets weights of 0, but has to be finite.
-                for point in &mut points {
+                for point in to.chunks_exact_mut(stride) {
                     point[tail.terms - lanes..tail.terms].fill(T::ZERO);
                 }
             }
+            let (sources, mut points) = (Slices::new(sources), Parts::<_, N>::new(to, stride));
             for at in (0..ins).step_by(lanes) {
                 // The last vector overlaps the one before.
                 let at = at.min(ins - lanes);
-                let values = points::input(simd.load_each(&sources, at));
-                for n in 0..N {
-                    values[n].store(&mut points[n][at..]);
-                }
+                points.store(points::input(simd.load_each(&sources, at)), at);
             }
         }
     }
 
-    /// Multiplies rows with these first outputs, of which the first row starts `source`, with the panels of all points that start at column `first`. Asks
-    /// for what the epilogue of the rows needs a part before each point: more at once than the cache can wait for would
-    /// hold up the products.
+    /// Computes the columns of a block from `first` on, as many as `VECTORS` registers hold.
     #[inline(always)]
-    fn multiply<S: Simd, const N: usize>(
+    fn panel<S: Simd, const N: usize, const M: usize, const VECTORS: usize>(
         &self,
         simd: S,
         first: usize,
-        outputs: &[usize],
-        source: &[T],
-        segments: &[Segment],
-        near: impl Fn(&[usize]),
+        block: &Block<'_, T, M>,
         products: &mut [Tile<T>; N],
-    ) {
-        let (stride, depth) = (stride::<T>(self.ins), self.depth());
-        let columns = S::ISA.tile_columns::<T>().min(self.bias.len() - first);
-        let panels = &self.panels[first * N * depth..][..N * depth * columns];
-        let part = |point: usize| outputs.len() * point / N;
-        for (point, (tile, panel)) in
-            products.iter_mut().zip(panels.chunks_exact(depth * columns)).enumerate()
-        {
-            near(&outputs[part(point)..part(point + 1)]);
-            let weights = Weights { panel, bias: &[], columns };
-            simd.tile(outputs.len(), segments, [&source[point * stride..], &[]], &weights, tile);
-        }
-    }
-
-    /// Position in the destination of output `m` of the row whose first output is `first`, if it exists.
-    #[inline(always)]
-    fn position(&self, first: usize, m: usize) -> Option<usize> {
-        let output = first + m * self.tiling.step;
-        (output < self.axis.count).then_some(self.axis.to_first + output)
-    }
-
-    /// Brings near what the epilogue touches for the columns from `first` on.
-    #[inline(always)]
-    fn prefetch<S: Simd, const M: usize>(
-        &self,
-        simd: S,
-        first: usize,
-        columns: usize,
-        outputs: &[usize],
-        epilogue: &Epilogue<'_, T>,
-    ) {
-        for &output in outputs {
-            for position in (0..M).filter_map(|m| self.position(output, m)) {
-                let at = position * self.outs + first;
-                if columns <= self.outs - first {
-                    epilogue.prefetch(simd, at, columns);
-                } else {
-                    epilogue.prefetch(simd, at, self.outs - first);
-                }
-            }
-        }
-    }
-
-    /// Transforms the sums of rows to outputs and hands them to the epilogue.
-    #[inline(always)]
-    fn finish<S: Simd, const N: usize, const M: usize, const COLUMNS: usize>(
-        &self,
-        simd: S,
-        first: usize,
-        columns: usize,
-        outputs: &[usize],
-        products: &[Tile<T>; N],
         epilogue: &mut Epilogue<'_, T>,
     ) {
-        let valid = columns.min(self.outs - first);
-        let sources: [&[T]; N] = from_fn(|n| products[n].values());
-        for (r, &output) in outputs.iter().enumerate() {
-            let mut values = [[T::ZERO; COLUMNS]; M];
-            for column in (0..columns).step_by(S::Vector::<T>::LANES) {
-                let sums = simd.load_each(&sources, r * columns + column);
-                let bias = simd.load(&self.bias[first + column..]);
+        let (stride, columns) = (stride::<T>(self.ins), VECTORS * S::Vector::<T>::LANES);
+        let (depth, valid) = (self.depth(), columns.min(self.outs - first));
+        let panels = &self.panels[first * N * depth..][..N * depth * columns];
+        for tile in block.tiles.clone() {
+            let rows = block.rows(tile);
+            let source = &block.transformed[rows.start * N * stride..];
+            let outputs = &block.outputs[rows];
+            let rows = outputs.len();
+            let (places, part) = (outputs.as_flattened(), (rows * M).div_ceil(N));
+            simd.tiles(
+                rows,
+                block.segments,
+                (source, stride),
+                (panels, columns),
+                products,
+                #[inline(always)]
+                |point| {
+                    // What the epilogue of the rows needs is asked for a part before each point: more at once than the
+                    // cache can wait for would hold up the products.
+                    let part = places.len().min(part * point)..places.len().min(part * (point + 1));
+                    epilogue.prefetch_rows(simd, part, |i| places[i].map(|at| at + first), columns);
+                },
+            );
+            self.transform_sums::<S, N, M, VECTORS>(simd, first, rows, products);
+            for m in 0..M {
+                let at = |r: usize| outputs[r][m].map(|at| at + first);
+                epilogue.apply_rows::<S, VECTORS>(simd, rows, at, valid, products[m].values());
+            }
+        }
+    }
+
+    /// Transforms the sums of all points to the outputs of `rows` rows, in the place of the first sums.
+    #[inline(always)]
+    fn transform_sums<S: Simd, const N: usize, const M: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        rows: usize,
+        products: &mut [Tile<T>; N],
+    ) {
+        let lanes = S::Vector::<T>::LANES;
+        for v in 0..VECTORS {
+            let bias = simd.load(&self.bias, first + v * lanes);
+            for r in 0..rows {
+                let at = (r * VECTORS + v) * lanes;
+                let mut sums = [bias; N];
+                for n in 0..N {
+                    sums[n] = simd.load(products[n].values(), at);
+                }
                 let results: [_; M] = points::output(sums);
                 for m in 0..M {
-                    (results[m] + bias).store(&mut values[m][column..]);
-                }
-            }
-            for (m, values) in values.iter().enumerate() {
-                let Some(position) = self.position(output, m) else { break };
-                let at = position * self.outs + first;
-                if valid == COLUMNS {
-                    epilogue.apply(at, values);
-                } else {
-                    epilogue.apply(at, &values[..valid]);
+                    (results[m] + bias).store(products[m].values_mut(), at);
                 }
             }
         }
@@ -277,8 +253,7 @@ impl<T: Real> Winograd<T> {
         simd: S,
         tail: &Tail<T>,
         rows: Range<usize>,
-        at: usize,
-        transformed: &[T],
+        block: &Block<'_, T, M>,
         strips: &mut Vec<Strips>,
         epilogue: &mut Epilogue<'_, T>,
     ) {
@@ -286,16 +261,15 @@ impl<T: Real> Winograd<T> {
         let distances = [N * stride, self.scheme.shift() * self.tiling.step];
         let mut sums: [Sums<T>; N] = [[[T::ZERO; STRIP_FACTORS]; MOST_ROWS]; N];
         for (point, sums) in sums.iter_mut().enumerate() {
-            let at = at + point * stride;
-            tail.multiply(simd, point, rows.len(), at, distances, transformed, strips, sums);
+            let at = (rows.start * N + point) * stride;
+            tail.multiply(simd, point, rows.len(), at, distances, block.transformed, strips, sums);
         }
-        for (r, output) in (0..rows.len()).zip(self.tiling.first_outputs(rows.start)) {
+        for (r, outputs) in block.outputs[rows].iter().enumerate() {
             let results: [_; M] = points::output(from_fn::<_, N, _>(|n| Lanes(sums[n][r])));
             for (m, Lanes(results)) in results.iter().enumerate() {
-                let Some(position) = self.position(output, m) else { break };
+                let Some(at) = outputs[m] else { continue };
                 let values: [T; STRIP_FACTORS] = from_fn(|c| results[c] + tail.bias[c]);
-                let first = self.outs - tail.channels;
-                epilogue.apply(position * self.outs + first, &values[..tail.channels]);
+                epilogue.apply(at + self.outs - tail.channels, &values[..tail.channels]);
             }
         }
     }
