@@ -115,6 +115,12 @@ impl Axis {
         }
     }
 
+    /// End of the positions of the source that an output reads. What lies behind may be left over from other layers: kernels
+    /// that compute more outputs than there are, for whole tiles, take it for zeros.
+    pub fn source_end(&self) -> isize {
+        (self.from_len as isize).min(self.from_first.saturating_add_unsigned(self.extent()))
+    }
+
     /// Which of the positions of [`Axis::extent`] lie inside the source.
     pub fn inside(&self) -> Range<usize> {
         let end = (self.from_len as isize - self.from_first).clamp(0, self.extent() as isize) as usize;

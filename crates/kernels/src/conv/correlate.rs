@@ -430,10 +430,10 @@ impl<'a, T: Real> Blocks<'a, T> {
         if !meets(&span, axis.from_len) {
             return;
         }
-        let (low, high, from_len) = (span.start, span.end, axis.from_len as isize);
+        let (low, high, end) = (span.start, span.end, axis.source_end());
         let mut segment =
             Segment { source: 0, start: 0, stride: step * channels, len: run * ins, weight: weight * ins };
-        if low >= 0 && high <= from_len {
+        if low >= 0 && high <= end {
             segment.start = (from_line + low as usize) * channels + self.group * ins;
         } else {
             // Merged runs overlap from row to row and are copied whole; single taps are copied row by row.
@@ -446,7 +446,7 @@ impl<'a, T: Real> Blocks<'a, T> {
             for copy in 0..copies {
                 let to = &mut scratch.padded[*padded..][..ins];
                 let from = low + (copy * distance) as isize;
-                if from >= 0 && from < from_len {
+                if from >= 0 && from < end {
                     let from = (from_line + from as usize) * channels + self.group * ins;
                     to.copy_from_slice(&self.x[from..][..ins]);
                 } else {

@@ -153,13 +153,13 @@ impl<T: Real> Winograd<T> {
     #[inline(always)]
     fn transform<S: Simd, const N: usize>(&self, simd: S, start: usize, x: &[T], transformed: &mut [T]) {
         let (ins, stride, step) = (self.ins, stride::<T>(self.ins), self.tiling.step);
-        let lanes = S::Vector::<T>::LANES;
+        let (lanes, end) = (S::Vector::<T>::LANES, self.axis.source_end());
         let outputs = self.tiling.first_outputs(start);
         for (output, to) in outputs.zip(transformed.chunks_exact_mut(N * stride)) {
             let mut position = self.axis.from_first + output as isize;
             let mut sources: [&[T]; N] = [&self.zeros[..ins]; N];
             for source in &mut sources {
-                if position >= 0 && position < self.axis.from_len as isize {
+                if position >= 0 && position < end {
                     *source = &x[position as usize * ins..][..ins];
                 }
                 position += step as isize;
