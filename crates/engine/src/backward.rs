@@ -194,15 +194,15 @@ impl<'a, T: Real> Backward<'a, T> {
         if let (Some(mx), false) = (&mut mx, self.written[t]) {
             mx[..self.len(t)].fill(T::ZERO);
         }
-        for l in 0..self.lanes {
-            let my = lane(&p.multipliers[slot(self.plan, out)], len[out], l);
+        let my = &p.multipliers[slot(self.plan, out)][..self.len(out)];
+        let mut epilogues = |l: usize, finish: &mut dyn FnMut(Epilogue<'_, T>)| {
             let (ratio, scaled) = (lane(&p.records[r].0, len[z], l), lane_mut(&mut mz, len[z], l));
-            let epilogue = match &mut mx {
+            finish(match &mut mx {
                 Some(mx) => Epilogue::AddThenScale { out: lane_mut(mx, len[t], l), ratio, scaled },
                 None => Epilogue::Scale { out: scaled, ratio },
-            };
-            kernel.adjoint_with(my, epilogue, &mut p.scratch);
-        }
+            });
+        };
+        kernel.adjoint_lanes(self.lanes, my, &mut epilogues, &mut p.scratch);
         if let (Some(s), Some(mx)) = (kept, mx) {
             p.multipliers[s] = mx;
             self.written[t] = true;

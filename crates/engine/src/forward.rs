@@ -1,5 +1,5 @@
 //! The forward pass of examples, and of references that serve many examples.
-use deeplift_kernels::{Epilogue, Scratch};
+use deeplift_kernels::{Epilogue, Epilogues, Scratch};
 use deeplift_simd::{AlignedVec, Real};
 
 use deeplift_graph::operator::{FusedLinear, Linear};
@@ -118,17 +118,17 @@ impl<T: Real> Tape<T> {
         let kept = plan.layout.tape.slot[z];
         let mut pre = kept.map(|slot| std::mem::take(&mut self.buffers[slot]));
         let mut out = std::mem::take(&mut self.buffers[Self::slot(plan, y)]);
-        for l in 0..lanes {
-            let epilogue = Epilogue::Relu {
+        let mut epilogues = |l: usize, finish: &mut dyn FnMut(Epilogue<'_, T>)| {
+            finish(Epilogue::Relu {
                 out: lane_mut(&mut out, len[y], l),
                 pre: pre.as_mut().map(|pre| lane_mut(pre, len[z], l)),
                 base: step.base.map(|b| lane(&self.buffers[Self::slot(plan, b)], len[b], l)),
-            };
-            let input = lane(&self.buffers[Self::slot(plan, x)], len[x], l);
-            match map {
-                Some(map) => map.forward_with(input, epilogue, scratch),
-                None => layer(step, input, &self.letters, l, epilogue, scratch),
-            }
+            });
+        };
+        let input = &self.buffers[Self::slot(plan, x)][..lanes * len[x]];
+        match map {
+            Some(map) => map.forward_lanes(lanes, input, &mut epilogues, scratch),
+            None => layer(step, lanes, input, &self.letters, &mut epilogues, scratch),
         }
         if let (Some(slot), Some(pre)) = (kept, pre) {
             self.buffers[slot] = pre;
@@ -145,20 +145,27 @@ fn fused<T: Real>(step: &Step<T>) -> &dyn FusedLinear<T> {
     }
 }
 
-/// One lane of a step that takes an epilogue: by the letters of its input if there are any, otherwise by its values, evenly
-/// where windows may be equal.
+/// The lanes of a step that takes an epilogue: each by the letters of its input if there are any, otherwise by its values,
+/// evenly where windows may be equal.
 pub(crate) fn layer<T: Real>(
     step: &Step<T>,
+    lanes: usize,
     x: &[T],
     letters: &Letters,
-    at: usize,
-    epilogue: Epilogue<'_, T>,
+    epilogues: Epilogues<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    match (&step.one_hot, letters.codes(step.inputs[0], at)) {
-        (Some(kernel), Some(codes)) => kernel.forward_with(codes, epilogue, scratch),
-        _ if step.uneven && !letters.distinct(at) => fused(step).forward_even(x, epilogue, scratch),
-        _ => fused(step).forward_with(x, epilogue, scratch),
+    if step.one_hot.is_none() && !step.uneven {
+        return fused(step).forward_lanes(lanes, x, epilogues, scratch);
+    }
+    let len = x.len() / lanes.max(1);
+    for at in 0..lanes {
+        let x = lane(x, len, at);
+        epilogues(at, &mut |epilogue| match (&step.one_hot, letters.codes(step.inputs[0], at)) {
+            (Some(kernel), Some(codes)) => kernel.forward_with(codes, epilogue, scratch),
+            _ if step.uneven && !letters.distinct(at) => fused(step).forward_even(x, epilogue, scratch),
+            _ => fused(step).forward_with(x, epilogue, scratch),
+        });
     }
 }
 
@@ -177,10 +184,10 @@ pub(crate) fn evaluate<'a, T: Real>(
     match &step.kind {
         Kind::Linear(..) if step.one_hot.is_some() || step.uneven => {
             let t = step.inputs[0];
-            for l in 0..lanes {
-                let epilogue = Epilogue::Store { out: lane_mut(out, n, l) };
-                layer(step, lane(input(t), len[t], l), letters, l, epilogue, scratch);
-            }
+            let mut store = |l: usize, finish: &mut dyn FnMut(Epilogue<'_, T>)| {
+                finish(Epilogue::Store { out: lane_mut(out, n, l) });
+            };
+            layer(step, lanes, &input(t)[..lanes * len[t]], letters, &mut store, scratch);
         }
         Kind::Linear(l, _) => {
             let x: Vec<&[T]> = step.inputs.iter().map(|&t| &input(t)[..lanes * len[t]]).collect();

@@ -145,18 +145,21 @@ impl<T: Real> Pairs<T> {
         let Kind::Elementwise(f, rule) = &relu.kind else { unreachable!("a ReLU is element-wise") };
         let slot = Self::slot(plan, y);
         let mut out = std::mem::take(&mut self.values[slot]);
-        for l in 0..r.owners.len() {
-            let input = lane(&self.values[Self::slot(plan, x)], len[x], l);
+        let lanes = r.owners.len();
+        let input = &self.values[Self::slot(plan, x)][..lanes * len[x]];
+        let mut records = std::mem::take(&mut self.records[i + 1].0);
+        let mut epilogues = |l: usize, finish: &mut dyn FnMut(Epilogue<'_, T>)| {
             let out = lane_mut(&mut out, len[y], l);
             let base = step.base.map(|b| lane(&self.values[Self::slot(plan, b)], len[b], l));
-            let record = lane_mut(&mut self.records[i + 1].0, len[z], l);
-            if rule.uses_reference() {
-                let epilogue = Epilogue::ReluRatio { out, base, ratio: record, actual: r.x(z, l) };
-                layer(step, input, &self.letters, l, epilogue, &mut self.scratch);
-                continue;
-            }
-            let pre = (plan.points > 0).then_some(&mut record[..]);
-            layer(step, input, &self.letters, l, Epilogue::Relu { out, pre, base }, &mut self.scratch);
+            let record = lane_mut(&mut records, len[z], l);
+            finish(match rule.uses_reference() {
+                true => Epilogue::ReluRatio { out, base, ratio: record, actual: r.x(z, l) },
+                false => Epilogue::Relu { out, pre: (plan.points > 0).then_some(record), base },
+            });
+        };
+        layer(step, lanes, input, &self.letters, &mut epilogues, &mut self.scratch);
+        for l in (0..lanes).filter(|_| !rule.uses_reference()) {
+            let record = lane_mut(&mut records, len[z], l);
             if plan.points > 0 {
                 // The derivative at the pair's own point.
                 record.iter_mut().for_each(|m| *m = if *m > T::ZERO { T::ONE } else { T::ZERO });
@@ -166,6 +169,7 @@ impl<T: Real> Pairs<T> {
                 rule.local(f.as_ref(), &pair, record, &mut [], &mut self.work.rule);
             }
         }
+        self.records[i + 1].0 = records;
         self.values[slot] = out;
     }
 }

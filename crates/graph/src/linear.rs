@@ -1,7 +1,7 @@
 //! Operators that are affine in their data inputs: `y = A x + b`.
 use std::ops::Range;
 
-use deeplift_kernels::{Epilogue, Holding, Reduced, Scratch, Work};
+use deeplift_kernels::{Epilogue, Epilogues, Holding, Reduced, Scratch, Work};
 use deeplift_simd::Real;
 
 use crate::layers::Layers;
@@ -124,7 +124,7 @@ pub trait Linear<T: Real>: Send + Sync {
     }
 }
 
-/// A linear operator of one data input whose kernel finishes each tile with an [`Epilogue`], one lane at a time.
+/// A linear operator of one data input whose kernel finishes each tile with an [`Epilogue`].
 pub trait FusedLinear<T: Real>: Send + Sync {
     /// Forward of one lane.
     fn forward_with(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
@@ -132,8 +132,12 @@ pub trait FusedLinear<T: Real>: Send + Sync {
     fn forward_even(&self, x: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         self.forward_with(x, epilogue, scratch);
     }
+    /// Forward of `lanes` lanes that lie behind each other; each is what [`FusedLinear::forward_with`] makes of it.
+    fn forward_lanes(&self, lanes: usize, x: &[T], epilogues: Epilogues<'_, T>, scratch: &mut Scratch<T>);
     /// Adjoint of one lane.
     fn adjoint_with(&self, my: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>);
+    /// Adjoint of `lanes` lanes that lie behind each other; each is what [`FusedLinear::adjoint_with`] makes of it.
+    fn adjoint_lanes(&self, lanes: usize, my: &[T], epilogues: Epilogues<'_, T>, scratch: &mut Scratch<T>);
 }
 
 /// A linear operator of one data input of which each position holds one of four letters, or none, one lane at a time.

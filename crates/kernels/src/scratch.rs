@@ -10,6 +10,8 @@ pub struct Scratch<T: Real> {
     pub(crate) padded: AlignedVec<T>,
     /// Transformed activations of one row block.
     pub(crate) transformed: AlignedVec<T>,
+    /// Products with the weights of each point.
+    pub(crate) products: AlignedVec<T>,
     /// Sums over the blocks of a long sum so far.
     pub(crate) sums: AlignedVec<T>,
     /// Activations split into bf16.
@@ -40,6 +42,7 @@ impl<T: Real> Default for Scratch<T> {
         Self {
             padded: AlignedVec::default(),
             transformed: AlignedVec::default(),
+            products: AlignedVec::default(),
             sums: AlignedVec::default(),
             planes: AlignedVec::default(),
             steps: Vec::new(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use deeplift_graph::operator::{Even, FusedLinear, Linear, LinearKind, OneHotLinear, Parts, Pass};
 use deeplift_graph::{Constant, Layers};
 use deeplift_kernels::{
-    ConvGeometry, Epilogue, Holding, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint, Reduced,
-    Scratch, Variant, Work,
+    ConvGeometry, Epilogue, Epilogues, Holding, OneHotAdjoint, OneHotConv, PackedConv, PackedConvAdjoint,
+    Reduced, Scratch, Variant, Work,
 };
 use deeplift_simd::Real;
 
@@ -81,15 +81,31 @@ impl<T: Real> Kernel<T> {
             self.adjoint().apply(x, epilogue, scratch);
         }
     }
+
+    /// The same of examples that lie behind each other.
+    fn apply_lanes(
+        &self,
+        back: bool,
+        lanes: usize,
+        x: &[T],
+        epilogues: Epilogues<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        if back == (self.layer.direction() == Direction::Transposed) {
+            self.conv.forward_lanes(lanes, x, epilogues, scratch);
+        } else {
+            self.adjoint().apply_lanes(lanes, x, epilogues, scratch);
+        }
+    }
 }
 
 impl<T: Real> Linear<T> for Kernel<T> {
     fn forward(&self, lanes: usize, x: &[&[T]], y: &mut [T], scratch: &mut Scratch<T>) {
-        let (from, to) = self.lens();
-        let (xs, ys) = (x[0].chunks_exact(from), y.chunks_exact_mut(to));
-        for (x, out) in xs.zip(ys).take(lanes * self.batch) {
-            self.apply(false, x, Epilogue::Store { out }, scratch);
-        }
+        let ((from, to), all) = (self.lens(), lanes * self.batch);
+        let mut store = |lane: usize, finish: &mut dyn FnMut(Epilogue<'_, T>)| {
+            finish(Epilogue::Store { out: &mut y[lane * to..][..to] });
+        };
+        self.apply_lanes(false, all, &x[0][..all * from], &mut store, scratch);
     }
 
     fn adjoint(
@@ -101,12 +117,12 @@ impl<T: Real> Linear<T> for Kernel<T> {
         accumulate: bool,
         scratch: &mut Scratch<T>,
     ) {
-        let (from, to) = self.lens();
-        let (ys, xs) = (my.chunks_exact(to), mx.chunks_exact_mut(from));
-        for (my, out) in ys.zip(xs).take(lanes * self.batch) {
-            let epilogue = if accumulate { Epilogue::Add { out } } else { Epilogue::Store { out } };
-            self.apply(true, my, epilogue, scratch);
-        }
+        let ((from, to), all) = (self.lens(), lanes * self.batch);
+        let mut write = |lane: usize, finish: &mut dyn FnMut(Epilogue<'_, T>)| {
+            let out = &mut mx[lane * from..][..from];
+            finish(if accumulate { Epilogue::Add { out } } else { Epilogue::Store { out } });
+        };
+        self.apply_lanes(true, all, &my[..all * to], &mut write, scratch);
     }
 
     fn reads(&self, _port: usize, out: &Range<usize>) -> Range<usize> {
@@ -280,7 +296,15 @@ impl<T: Real> FusedLinear<T> for Kernel<T> {
         }
     }
 
+    fn forward_lanes(&self, lanes: usize, x: &[T], epilogues: Epilogues<'_, T>, scratch: &mut Scratch<T>) {
+        self.apply_lanes(false, lanes, x, epilogues, scratch);
+    }
+
     fn adjoint_with(&self, my: &[T], epilogue: Epilogue<'_, T>, scratch: &mut Scratch<T>) {
         self.apply(true, my, epilogue, scratch);
+    }
+
+    fn adjoint_lanes(&self, lanes: usize, my: &[T], epilogues: Epilogues<'_, T>, scratch: &mut Scratch<T>) {
+        self.apply_lanes(true, lanes, my, epilogues, scratch);
     }
 }

@@ -5,6 +5,7 @@
 //! token ([`Simd`]) proves that the processor has the set: it can only be had after that was checked.
 
 use crate::dots::{self, DotTile, DOT_ROWS};
+use crate::rows::Rows;
 use crate::strips::{self, Factors, StripRows, StripTile};
 use crate::tile::{self, Segment, Tile, Weights};
 use crate::vector::{self, Slices, Vector};
@@ -54,6 +55,36 @@ pub trait Simd: sealed::Token + Copy {
     fn load_each<T: Real, const N: usize>(self, from: &Slices<'_, T, N>, at: usize) -> [Self::Vector<T>; N] {
         // SAFETY: `self` proves the set.
         unsafe { from.load(at) }
+    }
+
+    /// The elements of each row from `at` on.
+    ///
+    /// # Panics
+    /// If those of one do not fill a register, or a row leaves its slice.
+    #[inline(always)]
+    fn load_rows<T: Real, const N: usize>(
+        self,
+        from: &[T],
+        rows: &Rows<N>,
+        at: usize,
+    ) -> [Self::Vector<T>; N] {
+        // SAFETY: `self` proves the set.
+        unsafe { rows.load(from, at) }
+    }
+
+    /// Writes a vector to each row, from `at` on.
+    ///
+    /// # Panics
+    /// If one would leave its row, or a row its slice.
+    #[inline(always)]
+    fn store_rows<T: Real, const N: usize>(
+        self,
+        vectors: [Self::Vector<T>; N],
+        to: &mut [T],
+        rows: &Rows<N>,
+        at: usize,
+    ) {
+        rows.store(vectors, to, at);
     }
 
     /// `a * b + c`, fused where the set has it.

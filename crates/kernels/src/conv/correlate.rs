@@ -121,6 +121,11 @@ impl<T: Real> Correlation<T> {
         }
     }
 
+    /// The instruction set that it is packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Counts the panels.
     pub fn tally(&self, holding: &mut Holding) {
         self.panels.tally(holding);

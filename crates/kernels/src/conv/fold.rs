@@ -9,11 +9,14 @@ use super::weights::MapWeights;
 use super::ConvGeometry;
 use crate::lazy::{Holding, LazyWeights};
 use crate::{Epilogue, Scratch, Work};
-use deeplift_simd::{Isa, Kernel, Real, Segment, Simd, Tile, Weights};
+use deeplift_simd::{Isa, Kernel, Real, Segment, Simd, Tile, Vector, Weights};
 
 /// Multiply-adds of vectors that adding a run of products takes as long as: for the run, and for each vector of it.
 const RUN_COST: f64 = 8.0;
 const ADD_COST: f64 = 2.0;
+
+/// Most rows of a tile.
+const MOST_ROWS: usize = Isa::Avx512.tile_rows();
 
 /// How many times as large as the convolution's input the space may be that its taps reach.
 const MOST_PADDING: usize = 4;
@@ -31,6 +34,7 @@ pub(super) struct Fold<T: Real> {
     width: usize,
     /// One per channel of the input, or empty.
     bias: Vec<T>,
+    cost: f64,
 }
 
 impl<T: Real> Fold<T> {
@@ -77,7 +81,12 @@ impl<T: Real> Fold<T> {
                 }
             }
         });
-        Some(Self { isa, geometry: g.clone(), lens, panels, width, bias: bias.to_vec() })
+        Some(Self { isa, geometry: g.clone(), lens, panels, width, bias: bias.to_vec(), cost })
+    }
+
+    /// Multiply-adds of a vector that it takes as long as.
+    pub fn cost(&self) -> f64 {
+        self.cost
     }
 
     /// Counts the weights.
@@ -121,11 +130,18 @@ impl<T: Real> Kernel for Run<'_, '_, T> {
         let sums = &mut sums[..len];
         sums.fill(T::ZERO);
         let positions: usize = g.output.iter().product();
+        let mut places = Places { position: [0; 3] };
+        let mut at = [0; MOST_ROWS];
         for first in (0..positions).step_by(S::ISA.tile_rows()) {
             let rows = S::ISA.tile_rows().min(positions - first);
             packed.multiply(simd, first, rows, my, products);
-            for (r, products) in products.chunks_exact(packed.width).take(rows).enumerate() {
-                packed.add(first + r, products, sums);
+            at[..rows].fill_with(|| places.next(packed));
+            match packed.run_len() {
+                run if run.is_multiple_of(S::Vector::<T>::LANES) => {
+                    packed.add_vectors(simd, &at[..rows], products, sums);
+                }
+                4 => packed.add::<4>(&at[..rows], products, sums),
+                _ => packed.add::<1>(&at[..rows], products, sums),
             }
         }
         // Whole lines of the input, of which the padding is left out.
@@ -161,21 +177,77 @@ impl<T: Real> Fold<T> {
         }
     }
 
-    /// Adds the products of a position where its taps lie.
+    /// Neighbouring products of a position whose taps are neighbours.
+    fn run_len(&self) -> usize {
+        self.geometry.kernel[2] * self.geometry.in_channels
+    }
+
+    /// Where each line of taps lies behind the first tap of a position.
     #[inline(always)]
-    fn add(&self, position: usize, products: &[T], sums: &mut [T]) {
+    fn lines(&self) -> impl Iterator<Item = usize> {
         let (g, [_, n1, n2]) = (&self.geometry, self.lens);
-        let run = g.kernel[2] * g.in_channels;
-        let [o0, o1, o2] = [
-            position / (g.output[1] * g.output[2]),
-            position / g.output[2] % g.output[1],
-            position % g.output[2],
-        ];
-        let lines = (0..g.kernel[0]).flat_map(|k0| (0..g.kernel[1]).map(move |k1| (k0, k1)));
-        for ((k0, k1), products) in lines.zip(products.chunks_exact(run)) {
-            let (i0, i1) = (o0 * g.stride[0] + k0 * g.dilation[0], o1 * g.stride[1] + k1 * g.dilation[1]);
-            let at = ((i0 * n1 + i1) * n2 + o2 * g.stride[2]) * g.in_channels;
-            sums[at..at + run].iter_mut().zip(products).for_each(|(sum, &product)| *sum += product);
+        let [step0, step1] = [n1 * g.dilation[0], g.dilation[1]].map(|step| step * n2 * g.in_channels);
+        let k1s = g.kernel[1];
+        (0..g.kernel[0]).flat_map(move |k0| (0..k1s).map(move |k1| k0 * step0 + k1 * step1))
+    }
+
+    /// Adds the products of positions where their taps lie, of which the first is `at`, in whole vectors.
+    #[inline(always)]
+    fn add_vectors<S: Simd>(&self, simd: S, at: &[usize], products: &[T], sums: &mut [T]) {
+        let run = self.run_len();
+        for (&at, products) in at.iter().zip(products.chunks_exact(self.width)) {
+            for (line, products) in self.lines().zip(products.chunks_exact(run)) {
+                let sums = &mut sums[at + line..][..run];
+                for i in (0..run).step_by(S::Vector::<T>::LANES) {
+                    (simd.load(sums, i) + simd.load(products, i)).store(sums, i);
+                }
+            }
         }
+    }
+
+    /// The same in pieces of `N`, every other position first: short runs of neighbours overlap, and what was just written
+    /// cannot be read at another offset before it has left the processor's store buffer.
+    #[inline(always)]
+    fn add<const N: usize>(&self, at: &[usize], products: &[T], sums: &mut [T]) {
+        let run = self.run_len();
+        for parity in 0..2 {
+            for r in (parity..at.len()).step_by(2) {
+                let products = &products[r * self.width..][..self.width];
+                for (line, products) in self.lines().zip(products.chunks_exact(run)) {
+                    let sums = &mut sums[at[r] + line..][..run];
+                    let pieces = sums.as_chunks_mut::<N>().0.iter_mut().zip(products.as_chunks::<N>().0);
+                    for (sums, products) in pieces {
+                        let (old, mut new) = (*sums, *products);
+                        for i in 0..N {
+                            new[i] += old[i];
+                        }
+                        *sums = new;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The positions of a lane, one after the other.
+struct Places {
+    position: [usize; 3],
+}
+
+impl Places {
+    /// Where the first tap of the next position lies.
+    #[inline(always)]
+    fn next<T: Real>(&mut self, packed: &Fold<T>) -> usize {
+        let (g, [_, n1, n2]) = (&packed.geometry, packed.lens);
+        let [o0, o1, o2] = &mut self.position;
+        let at = ((*o0 * g.stride[0] * n1 + *o1 * g.stride[1]) * n2 + *o2 * g.stride[2]) * g.in_channels;
+        *o2 += 1;
+        if *o2 == g.output[2] {
+            (*o1, *o2) = (*o1 + 1, 0);
+        }
+        if *o1 == g.output[1] {
+            (*o0, *o1) = (*o0 + 1, 0);
+        }
+        at
     }
 }

@@ -1,139 +1,38 @@
 //! Convolution of channels-last activations, and its adjoint.
 //!
-//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), of one
-//! dimension in fewer products where that pays (`winograd`), on request as products in bf16 (`reduced`), or, with one
-//! channel per group, channel by channel (`depthwise`), to very few channels as dot products (`few_channels`), or, adjoint
-//! and in several dimensions, as products with all taps that are added up (`fold`).
+//! Both are packed as maps along each axis (`axis`), which are computed as matrix products (`correlate`), in fewer products
+//! where that pays, of one dimension (`winograd`) or over small images (`image`), on request as products in bf16 (`reduced`),
+//! or, with one channel per group, channel by channel (`depthwise`), to very few channels as dot products (`few_channels`),
+//! from very few channels by copies of what outputs see (`patches`), or, adjoint and in several dimensions, as products with all taps that are added up (`fold`).
 
 mod axis;
 pub(crate) mod correlate;
 mod depthwise;
 mod few_channels;
 mod fold;
+mod geometry;
+mod image;
+mod patches;
 mod reduced;
 mod weights;
 mod winograd;
 
 use crate::lazy::{Holding, Source};
-use crate::{Epilogue, Reduced, Scratch, Work};
+use crate::{Epilogue, Epilogues, Reduced, Scratch, Work};
 use axis::Axis;
 use correlate::Correlation;
 use deeplift_simd::{Isa, Real};
 use depthwise::Depthwise;
 use few_channels::FewChannels;
 use fold::Fold;
+pub(crate) use geometry::windows_over;
+pub use geometry::ConvGeometry;
+use image::Image;
+use patches::Patches;
 use reduced::ReducedCorrelation;
 use std::ops::Range;
 use weights::MapWeights;
 use winograd::Winograd;
-
-/// Shapes of a convolution over three spatial axes (leading ones for fewer), channels-last.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConvGeometry {
-    /// Input positions per axis.
-    pub input: [usize; 3],
-    /// Output positions per axis. What they need beyond the input's end is padding with zeros.
-    pub output: [usize; 3],
-    /// Taps per axis.
-    pub kernel: [usize; 3],
-    /// Input positions between two outputs.
-    pub stride: [usize; 3],
-    /// Input positions between two taps.
-    pub dilation: [usize; 3],
-    /// Zeros before the first input position.
-    pub pad: [usize; 3],
-    /// Channels of the input.
-    pub in_channels: usize,
-    /// Channels of the output.
-    pub out_channels: usize,
-    /// Blocks that channels are split into, each output block seeing one input block.
-    pub groups: usize,
-}
-
-impl ConvGeometry {
-    /// Elements of one input lane.
-    pub fn input_len(&self) -> usize {
-        self.input.iter().product::<usize>() * self.in_channels
-    }
-
-    /// Elements of one output lane.
-    pub fn output_len(&self) -> usize {
-        self.output.iter().product::<usize>() * self.out_channels
-    }
-
-    /// Elements of the weights, `[out_channels][in_channels / groups][k0][k1][k2]`.
-    pub fn weights_len(&self) -> usize {
-        self.out_channels * (self.in_channels / self.groups) * self.kernel.iter().product::<usize>()
-    }
-
-    /// The only axis with more than one position, if there is no other.
-    pub fn line(&self) -> Option<usize> {
-        let mut long = (0..3).filter(|&a| self.input[a] > 1 || self.output[a] > 1);
-        let axis = long.next().unwrap_or(2);
-        (long.next().is_none() && (0..3).all(|a| a == axis || self.kernel[a] == 1)).then_some(axis)
-    }
-
-    /// Input positions along `axis` that these outputs read.
-    pub fn reads(&self, axis: usize, outputs: &Range<usize>) -> Range<usize> {
-        let reach = (self.kernel[axis].max(1) - 1) * self.dilation[axis];
-        let at = |o: usize| (o * self.stride[axis]) as isize - self.pad[axis] as isize;
-        let clip = |i: isize| i.clamp(0, self.input[axis] as isize) as usize;
-        if outputs.is_empty() {
-            return 0..0;
-        }
-        clip(at(outputs.start))..clip(at(outputs.end - 1) + reach as isize + 1)
-    }
-
-    /// Output positions along `axis` that read any of these inputs.
-    pub fn writes(&self, axis: usize, inputs: &Range<usize>) -> Range<usize> {
-        let reach = (self.kernel[axis].max(1) - 1) * self.dilation[axis];
-        windows_over(inputs, self.stride[axis], self.pad[axis], reach, self.output[axis])
-    }
-
-    /// One channel in, one channel out per group.
-    fn is_depthwise(&self) -> bool {
-        self.groups == self.in_channels && self.groups == self.out_channels && self.groups > 1
-    }
-
-    /// Index of a weight: output channel, input channel in its group, taps.
-    fn weight_at(&self, out: usize, input: usize, tap: [usize; 3]) -> usize {
-        let [_, k1, k2] = self.kernel;
-        let row = (out * (self.in_channels / self.groups) + input) * self.kernel[0] + tap[0];
-        (row * k1 + tap[1]) * k2 + tap[2]
-    }
-
-    /// Panics unless the shapes are consistent with each other and with the weights and bias.
-    fn check(&self, weights: usize, bias: usize) {
-        assert!(
-            self.groups > 0
-                && self.in_channels.is_multiple_of(self.groups)
-                && self.out_channels.is_multiple_of(self.groups),
-            "convolution: groups must divide the channels: {self:?}"
-        );
-        assert!(
-            self.stride.iter().chain(&self.dilation).all(|&step| step > 0),
-            "convolution: strides and dilations must be positive: {self:?}"
-        );
-        assert_eq!(weights, self.weights_len(), "convolution: number of weights for {self:?}");
-        assert!(bias == 0 || bias == self.out_channels, "convolution: {bias} biases for {self:?}");
-    }
-}
-
-/// Which of `outputs` windows see any of `inputs`: window `o` begins at `o * stride - pad` and ends `reach` behind that.
-pub(crate) fn windows_over(
-    inputs: &Range<usize>,
-    stride: usize,
-    pad: usize,
-    reach: usize,
-    outputs: usize,
-) -> Range<usize> {
-    if inputs.is_empty() {
-        return 0..0;
-    }
-    let first = (inputs.start + pad).saturating_sub(reach).div_ceil(stride);
-    let end = (inputs.end - 1 + pad) / stride + 1;
-    first.min(outputs)..end.min(outputs).max(first.min(outputs))
-}
 
 /// A convolution with its weights packed for the forward pass, when they are first used.
 #[derive(Clone, Debug)]
@@ -166,8 +65,12 @@ enum Packed<T: Real> {
     Reduced(Box<ReducedCorrelation<T>>),
     Depthwise(Depthwise<T>),
     FewChannels(FewChannels<T>),
+    /// Forward, of several dimensions.
+    Patches(Patches<T>),
     /// Of an adjoint, all phases.
     Fold(Fold<T>),
+    /// Of an adjoint, all phases.
+    Image(Box<Image<T>>),
 }
 
 impl<T: Real> Packed<T> {
@@ -202,6 +105,19 @@ impl<T: Real> Packed<T> {
         positions as f64 * products.min(dots)
     }
 
+    /// The forward pass of a convolution, by copies of what outputs see if its products are short otherwise.
+    fn or_patches(self, g: &ConvGeometry, weights: &MapWeights<T>, bias: &[T]) -> Self {
+        match self {
+            Packed::Matrix(matrix) if g.line().is_none() => {
+                match Patches::new(g, weights, bias, matrix.isa()) {
+                    Some(patches) => Packed::Patches(patches),
+                    None => Packed::Matrix(matrix),
+                }
+            }
+            other => other,
+        }
+    }
+
     /// Counts what is packed.
     fn tally(&self, holding: &mut Holding) {
         match self {
@@ -210,7 +126,9 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.tally(holding),
             Packed::Depthwise(packed) => packed.tally(holding),
             Packed::FewChannels(packed) => packed.tally(holding),
+            Packed::Patches(packed) => packed.tally(holding),
             Packed::Fold(packed) => packed.tally(holding),
+            Packed::Image(packed) => packed.tally(holding),
         }
     }
 
@@ -222,10 +140,12 @@ impl<T: Real> Packed<T> {
     fn amplification(&self) -> f64 {
         match self {
             Packed::Winograd(packed) => packed.amplification(),
+            Packed::Image(packed) => packed.amplification(),
             Packed::Matrix(_)
             | Packed::Reduced(_)
             | Packed::Depthwise(_)
             | Packed::FewChannels(_)
+            | Packed::Patches(_)
             | Packed::Fold(_) => 1.0,
         }
     }
@@ -238,8 +158,8 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.narrow(narrow),
             Packed::Depthwise(packed) => narrow(packed.axis(axis)),
             Packed::FewChannels(packed) => narrow(packed.last_axis()),
-            // Has several axes.
-            Packed::Fold(_) => {}
+            // Have several axes.
+            Packed::Patches(_) | Packed::Fold(_) | Packed::Image(_) => {}
         }
     }
 
@@ -250,7 +170,9 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.work(),
             Packed::Depthwise(packed) => packed.work(),
             Packed::FewChannels(packed) => packed.work(),
+            Packed::Patches(packed) => packed.work(),
             Packed::Fold(packed) => packed.work(),
+            Packed::Image(packed) => packed.work(),
         }
     }
 
@@ -261,8 +183,15 @@ impl<T: Real> Packed<T> {
             Packed::Reduced(packed) => packed.apply(x, epilogue, scratch),
             Packed::Depthwise(packed) => packed.apply(x, epilogue),
             Packed::FewChannels(packed) => packed.apply(x, epilogue, scratch),
+            Packed::Patches(packed) => packed.apply(x, epilogue, scratch),
             Packed::Fold(packed) => packed.apply(x, epilogue, scratch),
+            Packed::Image(packed) => packed.apply(x, epilogue, scratch),
         }
+    }
+
+    /// Whether equal windows give equal outputs.
+    fn is_even(&self) -> bool {
+        !matches!(self, Packed::Winograd(_) | Packed::Image(_))
     }
 }
 
@@ -292,7 +221,11 @@ impl<T: Real> PackedConv<T> {
         geometry.check(weights.len(), bias.len());
         let axes = [0, 1, 2].map(|axis| Axis::forward(&geometry, axis));
         let weights = MapWeights::new(&geometry, weights, false);
-        let packed = Packed::new(axes, &weights, bias, isa, variant);
+        let direct = Packed::<T>::least_cost(&axes, weights.sizes(), isa);
+        let packed = match Image::new(&geometry, &weights, false, bias, isa, variant, direct) {
+            Some(image) => Packed::Image(Box::new(image)),
+            None => Packed::new(axes, &weights, bias, isa, variant).or_patches(&geometry, &weights, bias),
+        };
         Self { geometry, packed }
     }
 
@@ -308,7 +241,7 @@ impl<T: Real> PackedConv<T> {
 
     /// Whether equal windows give equal outputs, bit for bit, wherever they are.
     pub fn is_even(&self) -> bool {
-        !matches!(self.packed, Packed::Winograd(_))
+        self.packed.is_even()
     }
 
     /// The shapes given to [`PackedConv::new`].
@@ -345,6 +278,28 @@ impl<T: Real> PackedConv<T> {
         assert_eq!(x.len(), self.geometry.input_len(), "convolution: input of {:?}", self.geometry);
         epilogue.check(self.geometry.output_len());
         self.packed.apply(x, &mut epilogue, scratch);
+    }
+
+    /// Convolves `lanes` lanes that lie behind each other, each as [`PackedConv::forward`] does.
+    ///
+    /// # Panics
+    /// If `x` or a slice of an epilogue has another length.
+    pub fn forward_lanes(
+        &self,
+        lanes: usize,
+        x: &[T],
+        epilogues: Epilogues<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let ins = self.geometry.input_len();
+        assert_eq!(x.len(), lanes * ins, "convolution: {lanes} inputs of {:?}", self.geometry);
+        if let Packed::Image(image) = &self.packed {
+            return image.apply_lanes(lanes, x, epilogues, scratch);
+        }
+        for lane in 0..lanes {
+            let x = &x[lane * ins..][..ins];
+            epilogues(lane, &mut |epilogue| self.forward(x, epilogue, scratch));
+        }
     }
 }
 
@@ -402,9 +357,15 @@ impl<T: Real> PackedConvAdjoint<T> {
         let apart = maps.iter().map(|axes| Packed::<T>::least_cost(axes, weights.sizes(), isa)).sum();
         // What asks for other products gets them.
         let direct = !matches!(variant, Variant::Winograd | Variant::Reduced(_));
-        let phases = match Fold::new(g, &weights, bias, isa, apart).filter(|_| direct) {
-            Some(fold) => vec![Packed::Fold(fold)],
-            None => maps.into_iter().map(|axes| Packed::new(axes, &weights, bias, isa, variant)).collect(),
+        let fold = Fold::new(g, &weights, bias, isa, apart).filter(|_| direct);
+        let least = fold.as_ref().map_or(apart, Fold::cost);
+        let image = Image::new(g, &weights, true, bias, isa, variant, least);
+        let phases = match (image, fold) {
+            (Some(image), _) => vec![Packed::Image(Box::new(image))],
+            (None, Some(fold)) => vec![Packed::Fold(fold)],
+            (None, None) => {
+                maps.into_iter().map(|axes| Packed::new(axes, &weights, bias, isa, variant)).collect()
+            }
         };
         let live = 0..geometry.output_len();
         Self { geometry, phases, live }
@@ -438,7 +399,7 @@ impl<T: Real> PackedConvAdjoint<T> {
 
     /// Whether equal windows give equal outputs, bit for bit, at all positions of a residue modulo the strides.
     pub fn is_even(&self) -> bool {
-        !self.phases.iter().any(|phase| matches!(phase, Packed::Winograd(_)))
+        self.phases.iter().all(Packed::is_even)
     }
 
     /// Whether products are in bf16, of all phases or some.
@@ -465,6 +426,22 @@ impl<T: Real> PackedConvAdjoint<T> {
         epilogue.check(self.geometry.input_len());
         for phase in &self.phases {
             phase.apply(&my[self.live.clone()], &mut epilogue, scratch);
+        }
+    }
+
+    /// Maps `lanes` lanes that lie behind each other, each as [`PackedConvAdjoint::apply`] does.
+    ///
+    /// # Panics
+    /// If `my` or a slice of an epilogue has another length.
+    pub fn apply_lanes(&self, lanes: usize, my: &[T], epilogues: Epilogues<'_, T>, scratch: &mut Scratch<T>) {
+        let outs = self.geometry.output_len();
+        assert_eq!(my.len(), lanes * outs, "adjoint: {lanes} lanes of multipliers of {:?}", self.geometry);
+        if let [Packed::Image(image)] = &self.phases[..] {
+            return image.apply_lanes(lanes, my, epilogues, scratch);
+        }
+        for lane in 0..lanes {
+            let my = &my[lane * outs..][..outs];
+            epilogues(lane, &mut |epilogue| self.apply(my, epilogue, scratch));
         }
     }
 }
