@@ -127,8 +127,7 @@ impl<T: Real> Epilogue<'_, T> {
         }
         let zero = simd.splat(T::ZERO);
         // Slices by value: their addresses and lengths stay in registers. One of a row is checked once. All is read before
-        // anything is written: buffers start at the same place of a page, and a processor takes a read for one of what was
-        // just written where the last twelve bits of the addresses are equal, and waits.
+        // anything is written: profiles showed waits at reads behind a write at the same place of another buffer.
         match self {
             Epilogue::Store { out } => {
                 let out = &mut out[..];

@@ -6,9 +6,10 @@
 
 use crate::dots::{self, DotTile, DOT_ROWS};
 use crate::rows::Rows;
+use crate::slices::Slices;
 use crate::strips::{self, Factors, StripRows, StripTile};
 use crate::tile::{self, Segment, Tile, Weights};
-use crate::vector::{self, Slices, Vector};
+use crate::vector::{self, Vector};
 use crate::{Isa, Real};
 
 /// Work that is compiled once per instruction set.

@@ -4,7 +4,6 @@
 use crate::tile::portable_fma;
 use crate::Real;
 use std::array::from_fn;
-use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Sub};
 
 /// A register of elements, half a [`Tile`](crate::Tile) wide. All operations are element-wise.
@@ -65,84 +64,6 @@ pub trait Vector<T>:
 #[inline(always)]
 pub(crate) fn check(len: usize, at: usize, lanes: usize) {
     assert!(len >= lanes && at <= len - lanes, "a slice shorter than a vector");
-}
-
-/// Slices of which the same elements are read together, with one check for all.
-#[derive(Clone, Copy, Debug)]
-pub struct Slices<'a, T, const N: usize> {
-    starts: [*const T; N],
-    len: usize,
-    slices: PhantomData<&'a [T]>,
-}
-
-impl<'a, T, const N: usize> Slices<'a, T, N> {
-    /// As much of the slices as the shortest has.
-    #[inline(always)]
-    pub fn new(slices: [&'a [T]; N]) -> Self {
-        let (mut starts, mut len) = ([std::ptr::null(); N], usize::MAX);
-        for (start, slice) in starts.iter_mut().zip(slices) {
-            (*start, len) = (slice.as_ptr(), len.min(slice.len()));
-        }
-        Self { starts, len, slices: PhantomData }
-    }
-
-    /// The elements of each slice from `at` on.
-    ///
-    /// # Safety
-    /// The processor must have the instruction set of the vector.
-    ///
-    /// # Panics
-    /// If those of one do not fill a vector.
-    #[inline(always)]
-    pub(crate) unsafe fn load<V: Vector<T>>(&self, at: usize) -> [V; N] {
-        check(self.len, at, V::LANES);
-        // No closure: one that the optimiser leaves a function is compiled without the set's features.
-        let mut vectors = [const { std::mem::MaybeUninit::<V>::uninit() }; N];
-        for (vector, start) in vectors.iter_mut().zip(self.starts) {
-            // SAFETY: `check`: every slice has the elements; the caller promises the set.
-            vector.write(unsafe { V::read(start.add(at)) });
-        }
-        // SAFETY: all were written, and `MaybeUninit` has the layout of what it holds.
-        unsafe { std::mem::transmute_copy(&vectors) }
-    }
-}
-
-/// Parts of a slice, each as long and at the same distance from the one before, that are written together with one check for
-/// all.
-#[derive(Debug)]
-pub struct Parts<'a, T, const N: usize> {
-    starts: [*mut T; N],
-    len: usize,
-    slice: PhantomData<&'a mut [T]>,
-}
-
-impl<'a, T, const N: usize> Parts<'a, T, N> {
-    /// The first `N` parts of `len` elements.
-    ///
-    /// # Panics
-    /// If the slice has fewer.
-    #[inline(always)]
-    pub fn new(slice: &'a mut [T], len: usize) -> Self {
-        assert!(len.checked_mul(N).is_some_and(|all| all <= slice.len()), "a slice shorter than its parts");
-        let mut starts = [slice.as_mut_ptr(); N];
-        for (n, start) in starts.iter_mut().enumerate() {
-            *start = start.wrapping_add(n * len);
-        }
-        Self { starts, len, slice: PhantomData }
-    }
-
-    /// Writes a vector to each part, from `at` on.
-    ///
-    /// # Panics
-    /// If it does not lie in the part.
-    #[inline(always)]
-    pub fn store<V: Vector<T>>(&mut self, vectors: [V; N], at: usize) {
-        check(self.len, at, V::LANES);
-        for (vector, start) in vectors.into_iter().zip(self.starts) {
-            // SAFETY: `check`: the elements lie in the part, which lies in the slice.
-            unsafe { vector.write(start.add(at)) }
-        }
-    }
 }
 
 /// The registers of one element type.
