@@ -1,8 +1,7 @@
 //! What happens to a finished accumulator while it is still in cache.
 
 use crate::chunks::update_row;
-use deeplift_simd::{Real, Simd, Vector};
-use std::ops::Range;
+use deeplift_simd::{Real, Rows, Simd, Vector};
 
 /// What to do with the finished accumulators `acc` (bias included) of one lane, or of all rows.
 ///
@@ -91,154 +90,158 @@ impl<T: Real> Epilogue<'_, T> {
             assert_eq!(found, len, "epilogue: expected slices of {len} elements, found one of {found}");
         }
     }
-    /// Applies the epilogue to rows of `VECTORS` registers each, of which the first `valid` columns exist. Row `r` of
-    /// `values` belongs at `at(r)`, if anywhere. The same as [`Epilogue::apply`] of each, bit by bit.
+    /// Applies the epilogue to rows of a tile, `VECTORS` registers at each of `M` places. Row `r` belongs at `places(r)`, if
+    /// anywhere, and `values(r, v)` are the registers `v` of its places. The same as [`Epilogue::apply`] of each, bit by bit.
+    ///
+    /// Closures must be `#[inline(always)]`: one that stays a function loses the set's features.
     #[inline(always)]
-    pub(crate) fn apply_rows<S: Simd, const VECTORS: usize>(
+    pub(crate) fn apply_rows<S: Simd, const M: usize, const VECTORS: usize>(
         &mut self,
         simd: S,
         rows: usize,
-        at: impl Fn(usize) -> Option<usize>,
-        valid: usize,
-        values: &[T],
+        places: impl Fn(usize) -> Option<Rows<M>>,
+        values: impl Fn(usize, usize) -> [S::Vector<T>; M],
     ) {
-        let lanes = S::Vector::<T>::LANES;
-        let columns = VECTORS * lanes;
-        // Macros, as a closure might stay a function and lose the set's features.
-        macro_rules! each_row {
-            (|$place:ident, $acc:ident| $body:block) => {
-                for (r, $acc) in values.chunks_exact(columns).take(rows).enumerate() {
-                    let Some(first) = at(r) else { continue };
-                    let $place = first..first + columns;
-                    $body
+        // Slices by value: their addresses and lengths stay in registers. All is read before anything is written: profiles
+        // showed waits at reads behind a write at the same place of another buffer.
+        macro_rules! each {
+            (|$place:ident, $at:ident, $acc:ident| $body:block) => {
+                for r in 0..rows {
+                    let Some($place) = &places(r) else { continue };
+                    for v in 0..VECTORS {
+                        let ($at, $acc) = (v * S::Vector::<T>::LANES, values(r, v));
+                        $body
+                    }
                 }
             };
         }
-        macro_rules! each_vector {
-            (|$at:ident| $body:block) => {
-                for v in 0..VECTORS {
-                    let $at = v * lanes;
-                    $body
+        macro_rules! each_place {
+            (|$m:ident| $value:expr) => {{
+                let mut vectors = [simd.splat(T::ZERO); M];
+                for $m in 0..M {
+                    vectors[$m] = $value;
                 }
-            };
-        }
-        if valid < columns {
-            return each_row!(|place, acc| { self.apply(place.start, &acc[..valid]) });
+                vectors
+            }};
         }
         let zero = simd.splat(T::ZERO);
-        // Slices by value: their addresses and lengths stay in registers. One of a row is checked once. All is read before
-        // anything is written: profiles showed waits at reads behind a write at the same place of another buffer.
         match self {
             Epilogue::Store { out } => {
                 let out = &mut out[..];
-                each_row!(|place, acc| { out[place].copy_from_slice(acc) });
+                each!(|place, at, acc| { simd.store_rows(acc, out, place, at) });
             }
             Epilogue::Add { out } => {
                 let out = &mut out[..];
-                each_row!(|place, acc| {
-                    let out = &mut out[place];
-                    each_vector!(|at| { (simd.load(out, at) + simd.load(acc, at)).store(out, at) });
+                each!(|place, at, acc| {
+                    let own = simd.load_rows(out, place, at);
+                    simd.store_rows(each_place!(|m| own[m] + acc[m]), out, place, at);
                 });
             }
             Epilogue::Relu { out, pre, base } => {
-                let (out, base) = (&mut out[..], *base);
-                if let Some(pre) = pre {
-                    let pre = &mut pre[..];
-                    each_row!(|place, acc| { pre[place].copy_from_slice(acc) });
-                }
-                if let Some(base) = base {
-                    each_row!(|place, acc| {
-                        let (out, base) = (&mut out[place.clone()], &base[place]);
-                        each_vector!(|at| {
-                            let value = simd.load(acc, at).max(zero);
-                            (simd.load(base, at) + value).store(out, at);
-                        });
-                    });
-                } else {
-                    each_row!(|place, acc| {
-                        let out = &mut out[place];
-                        each_vector!(|at| { simd.load(acc, at).max(zero).store(out, at) });
-                    });
-                }
+                let (out, mut pre, base) = (&mut out[..], pre.as_deref_mut(), *base);
+                each!(|place, at, acc| {
+                    let sums = match base {
+                        Some(base) => {
+                            let base = simd.load_rows(base, place, at);
+                            each_place!(|m| base[m] + acc[m].max(zero))
+                        }
+                        None => each_place!(|m| acc[m].max(zero)),
+                    };
+                    if let Some(pre) = &mut pre {
+                        simd.store_rows(acc, pre, place, at);
+                    }
+                    simd.store_rows(sums, out, place, at);
+                });
             }
-            Epilogue::ReluRatio { out, base, ratio, actual } => {
-                let (out, base, ratio, actual) = (&mut out[..], *base, &mut ratio[..], &actual[..]);
-                if let Some(base) = base {
-                    each_row!(|place, acc| {
-                        let (out, base) = (&mut out[place.clone()], &base[place.clone()]);
-                        let (ratio, actual) = (&mut ratio[place.clone()], &actual[place]);
-                        each_vector!(|at| {
-                            let (acc, actual) = (simd.load(acc, at), simd.load(actual, at));
-                            (simd.load(base, at) + acc.max(zero)).store(out, at);
-                            relu_ratios(simd, acc, actual).store(ratio, at);
-                        });
-                    });
-                } else {
-                    each_row!(|place, acc| {
-                        let out = &mut out[place.clone()];
-                        let (ratio, actual) = (&mut ratio[place.clone()], &actual[place]);
-                        each_vector!(|at| {
-                            let (acc, actual) = (simd.load(acc, at), simd.load(actual, at));
-                            acc.max(zero).store(out, at);
-                            relu_ratios(simd, acc, actual).store(ratio, at);
-                        });
-                    });
-                }
+            Epilogue::ReluRatio { out, base: Some(base), ratio, actual } => {
+                let (out, base, ratio, actual) = (&mut out[..], &base[..], &mut ratio[..], &actual[..]);
+                each!(|place, at, acc| {
+                    let (base, actual) = (simd.load_rows(base, place, at), simd.load_rows(actual, place, at));
+                    let ratios = each_place!(|m| relu_ratios(simd, acc[m], actual[m]));
+                    simd.store_rows(each_place!(|m| base[m] + acc[m].max(zero)), out, place, at);
+                    simd.store_rows(ratios, ratio, place, at);
+                });
+            }
+            Epilogue::ReluRatio { out, base: None, ratio, actual } => {
+                let (out, ratio, actual) = (&mut out[..], &mut ratio[..], &actual[..]);
+                each!(|place, at, acc| {
+                    let actual = simd.load_rows(actual, place, at);
+                    let ratios = each_place!(|m| relu_ratios(simd, acc[m], actual[m]));
+                    simd.store_rows(each_place!(|m| acc[m].max(zero)), out, place, at);
+                    simd.store_rows(ratios, ratio, place, at);
+                });
             }
             Epilogue::Scale { out, ratio } => {
                 let (out, ratio) = (&mut out[..], &ratio[..]);
-                each_row!(|place, acc| {
-                    let (out, ratio) = (&mut out[place.clone()], &ratio[place]);
-                    each_vector!(|at| { (simd.load(acc, at) * simd.load(ratio, at)).store(out, at) });
+                each!(|place, at, acc| {
+                    let ratio = simd.load_rows(ratio, place, at);
+                    simd.store_rows(each_place!(|m| acc[m] * ratio[m]), out, place, at);
                 });
             }
             Epilogue::AddThenScale { out, ratio, scaled } => {
                 let (out, ratio, scaled) = (&mut out[..], &ratio[..], &mut scaled[..]);
-                each_row!(|place, acc| {
-                    let (out, ratio) = (&mut out[place.clone()], &ratio[place.clone()]);
-                    let scaled = &mut scaled[place];
-                    each_vector!(|at| {
-                        let (sum, ratio) = (simd.load(out, at) + simd.load(acc, at), simd.load(ratio, at));
-                        sum.store(out, at);
-                        (sum * ratio).store(scaled, at);
-                    });
+                each!(|place, at, acc| {
+                    let (own, ratio) = (simd.load_rows(out, place, at), simd.load_rows(ratio, place, at));
+                    let sums = each_place!(|m| own[m] + acc[m]);
+                    simd.store_rows(sums, out, place, at);
+                    simd.store_rows(each_place!(|m| sums[m] * ratio[m]), scaled, place, at);
                 });
             }
         }
     }
 
-    /// Brings near what [`Epilogue::apply_rows`] will touch for some rows of `columns` elements. What other layers wrote
-    /// lies in the last cache by now, and the products of a tile take long enough to fetch it.
+    /// [`Epilogue::apply_rows`] of the results of a tile, of which the first `valid` columns exist. Row `r` belongs at
+    /// `first + r * step`.
     #[inline(always)]
-    pub(crate) fn prefetch_rows<S: Simd>(
-        &self,
+    pub(crate) fn apply_tile<S: Simd, const VECTORS: usize>(
+        &mut self,
         simd: S,
-        rows: Range<usize>,
-        at: impl Fn(usize) -> Option<usize>,
-        columns: usize,
+        rows: usize,
+        (first, step): (usize, usize),
+        valid: usize,
+        values: &[T],
     ) {
-        macro_rules! each_row {
-            ($($slice:expr),*) => {{
-                let slices: &[&[T]] = &[$($slice),*];
-                for r in rows {
-                    let Some(at) = at(r) else { continue };
-                    for slice in slices {
-                        simd.prefetch(slice, at, columns);
-                    }
+        let lanes = S::Vector::<T>::LANES;
+        let columns = VECTORS * lanes;
+        if valid < columns {
+            for (r, values) in values.chunks_exact(columns).take(rows).enumerate() {
+                self.apply(first + r * step, &values[..valid]);
+            }
+            return;
+        }
+        self.apply_rows::<S, 1, VECTORS>(
+            simd,
+            rows,
+            #[inline(always)]
+            |r| Some(Rows::new([first + r * step], columns)),
+            #[inline(always)]
+            |r, v| [simd.load(values, (r * VECTORS + v) * lanes)],
+        );
+    }
+
+    /// Brings near what [`Epilogue::apply_rows`] will touch at some places, `columns` elements at each. What other layers
+    /// wrote lies in the last cache by now, and the products of a tile take long enough to fetch it.
+    #[inline(always)]
+    pub(crate) fn prefetch<S: Simd>(&self, simd: S, places: impl Iterator<Item = usize>, columns: usize) {
+        macro_rules! each {
+            ($($slice:expr),*) => {
+                for at in places {
+                    $(simd.prefetch($slice, at, columns);)*
                 }
-            }};
+            };
         }
         match self {
-            Epilogue::Store { out } | Epilogue::Add { out } => each_row!(out),
-            Epilogue::Relu { out, pre, base } => {
-                let out = &out[..];
-                each_row!(out, pre.as_deref().unwrap_or(out), base.unwrap_or(out))
-            }
-            Epilogue::ReluRatio { out, base, ratio, actual } => {
-                each_row!(out, ratio, actual, base.unwrap_or(out))
-            }
-            Epilogue::Scale { out, ratio } => each_row!(out, ratio),
-            Epilogue::AddThenScale { out, ratio, scaled } => each_row!(out, ratio, scaled),
+            Epilogue::Store { out } | Epilogue::Add { out } => each!(out),
+            Epilogue::Relu { out, pre, base } => match (pre, base) {
+                (None, None) => each!(out),
+                (Some(slice), None) => each!(out, slice),
+                (None, Some(slice)) => each!(out, slice),
+                (Some(pre), Some(base)) => each!(out, pre, base),
+            },
+            Epilogue::ReluRatio { out, base: None, ratio, actual } => each!(out, ratio, actual),
+            Epilogue::ReluRatio { out, base: Some(base), ratio, actual } => each!(out, ratio, actual, base),
+            Epilogue::Scale { out, ratio } => each!(out, ratio),
+            Epilogue::AddThenScale { out, ratio, scaled } => each!(out, ratio, scaled),
         }
     }
 

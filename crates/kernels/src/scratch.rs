@@ -24,8 +24,8 @@ pub struct Scratch<T: Real> {
     pub(crate) panel: AlignedVec<T>,
     /// Products of the tiles of one row block.
     pub(crate) segments: Vec<Segment>,
-    /// Where the outputs of each row of one row block lie.
-    pub(crate) outputs: Vec<Option<usize>>,
+    /// Where the first output of each row of one row block lies.
+    pub(crate) outputs: Vec<usize>,
     /// Terms of the rows of a line.
     pub(crate) strips: Vec<Strips>,
     /// Tiles of one row block.

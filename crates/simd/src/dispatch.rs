@@ -5,8 +5,7 @@
 //! token ([`Simd`]) proves that the processor has the set: it can only be had after that was checked.
 
 use crate::dots::{self, DotTile, DOT_ROWS};
-use crate::rows::Rows;
-use crate::slices::Slices;
+use crate::rows::{Rows, Slices};
 use crate::strips::{self, Factors, StripRows, StripTile};
 use crate::tile::{self, Segment, Tile, Weights};
 use crate::vector::{self, Vector};

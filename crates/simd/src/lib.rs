@@ -8,8 +8,8 @@
 //! * [`amx`]: the same in bf16 products, in tiles of registers that few processors have;
 //! * [`Simd::dots`]: a few dot products at once;
 //! * [`Simd::strips`]: dot products of rows of packed weights, for the adjoint of what they were packed for;
-//! * [`Vector`]: one register, for transforms and epilogues; [`Slices`] and [`Parts`], what they read and write at once;
-//! * [`Rows`]: vectors of several rows with one check;
+//! * [`Vector`]: one register, for transforms and epilogues;
+//! * [`Rows`] and [`Slices`]: where several vectors are read or written with one check;
 //! * [`Real`]: the two element types, `f32` and `f64`;
 //! * [`AlignedVec`]: zeroed, cache-line aligned storage.
 
@@ -21,7 +21,6 @@ mod elementary;
 mod isa;
 mod real;
 mod rows;
-mod slices;
 mod strips;
 mod tile;
 mod vector;
@@ -32,8 +31,7 @@ pub use dots::{DotTile, Dots, DOT_BLOCK, DOT_ROWS};
 pub use elementary::Elementary;
 pub use isa::Isa;
 pub use real::Real;
-pub use rows::Rows;
-pub use slices::{Parts, Slices};
+pub use rows::{Rows, Slices};
 pub use strips::{Factors, StripDots, StripRows, StripTile, Strips, STRIP_FACTORS, STRIP_ROWS};
 pub use tile::{Segment, Tile, Weights, SUM_BLOCK};
 pub use vector::{Lanes, Vector, Vectors};

@@ -1,7 +1,14 @@
-//! Vectors of several rows of one slice at the same place in each, with one check for all of them.
+//! Vectors of several rows at the same place in each, with one check for all of them: rows of one slice ([`Rows`]), or
+//! slices ([`Slices`]).
 
-use crate::vector::Vector;
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and their vectors go by the same index, in loops that must unroll"
+)]
+
+use crate::vector::{check, Vector};
 use crate::Real;
+use std::marker::PhantomData;
 
 /// Rows of one length in a slice; they may overlap.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +26,11 @@ impl<const N: usize> Rows<N> {
     /// If one ends beyond what can be counted.
     #[inline(always)]
     pub fn new(starts: [usize; N], len: usize) -> Self {
-        let mut end = len;
-        for start in starts {
-            end = end.max(start.checked_add(len).expect("rows: an end"));
+        let mut last = 0;
+        for n in 0..N {
+            last = last.max(starts[n]);
         }
-        Self { starts, len, end }
+        Self { starts, len, end: last.checked_add(len).expect("rows: an end") }
     }
 
     /// Whether vectors of `lanes` elements at `at` lie inside all rows, and all rows inside a slice of `len` elements.
@@ -40,9 +47,9 @@ impl<const N: usize> Rows<N> {
         self.check(at, V::LANES, from.len());
         // SAFETY: `check`: `start + at + lanes <= start + len <= end <= from.len()`; the caller promises the set.
         let mut vectors = [unsafe { V::read(from.as_ptr().wrapping_add(self.starts[0] + at)) }; N];
-        for (vector, start) in vectors.iter_mut().zip(self.starts).skip(1) {
+        for n in 1..N {
             // SAFETY: as above.
-            *vector = unsafe { V::read(from.as_ptr().wrapping_add(start + at)) };
+            vectors[n] = unsafe { V::read(from.as_ptr().wrapping_add(self.starts[n] + at)) };
         }
         vectors
     }
@@ -50,10 +57,50 @@ impl<const N: usize> Rows<N> {
     #[inline(always)]
     pub(crate) fn store<T: Real, V: Vector<T>>(&self, vectors: [V; N], to: &mut [T], at: usize) {
         self.check(at, V::LANES, to.len());
-        for (vector, start) in vectors.into_iter().zip(self.starts) {
+        for n in 0..N {
             // SAFETY: `check`: `start + at + lanes <= start + len <= end <= to.len()`.
-            unsafe { vector.write(to.as_mut_ptr().wrapping_add(start + at)) };
+            unsafe { vectors[n].write(to.as_mut_ptr().wrapping_add(self.starts[n] + at)) };
         }
+    }
+}
+
+/// Slices of which the same elements are read together, with one check for all.
+#[derive(Clone, Copy, Debug)]
+pub struct Slices<'a, T, const N: usize> {
+    starts: [*const T; N],
+    len: usize,
+    slices: PhantomData<&'a [T]>,
+}
+
+impl<'a, T, const N: usize> Slices<'a, T, N> {
+    /// As much of the slices as the shortest has.
+    #[inline(always)]
+    pub fn new(slices: [&'a [T]; N]) -> Self {
+        let (mut starts, mut len) = ([std::ptr::null(); N], usize::MAX);
+        for (start, slice) in starts.iter_mut().zip(slices) {
+            (*start, len) = (slice.as_ptr(), len.min(slice.len()));
+        }
+        Self { starts, len, slices: PhantomData }
+    }
+
+    /// The elements of each slice from `at` on.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of the vector.
+    ///
+    /// # Panics
+    /// If those of one do not fill a vector.
+    #[inline(always)]
+    pub(crate) unsafe fn load<V: Vector<T>>(&self, at: usize) -> [V; N] {
+        check(self.len, at, V::LANES);
+        // No closure: one that the optimiser leaves a function is compiled without the set's features.
+        let mut vectors = [const { std::mem::MaybeUninit::<V>::uninit() }; N];
+        for (vector, start) in vectors.iter_mut().zip(self.starts) {
+            // SAFETY: `check`: every slice has the elements; the caller promises the set.
+            vector.write(unsafe { V::read(start.add(at)) });
+        }
+        // SAFETY: all were written, and `MaybeUninit` has the layout of what it holds.
+        unsafe { std::mem::transmute_copy(&vectors) }
     }
 }
 
@@ -61,6 +108,7 @@ impl<const N: usize> Rows<N> {
 mod tests {
     use super::*;
     use crate::{Isa, Kernel, Simd};
+    use std::panic::{catch_unwind, AssertUnwindSafe};
 
     /// Copies vectors at `at` of three rows of `len` to the rows behind them.
     struct Copy<'a> {
@@ -109,6 +157,46 @@ mod tests {
                 [(2 * len, len, 1), (2 * len + 1, len, 0), (usize::MAX, len, 0), (0, len, usize::MAX)]
             {
                 assert!(std::panic::catch_unwind(|| run(start, len, at)).is_err(), "{isa} {start} {at}");
+            }
+        }
+    }
+
+    /// Copies vectors at `at` of two slices to the same place of two rows of a third.
+    struct Gather<'a> {
+        from: [&'a [f32]; 2],
+        to: &'a mut [f32],
+        len: usize,
+        at: usize,
+    }
+
+    impl Kernel for Gather<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let vectors = simd.load_each(&Slices::new(self.from), self.at);
+            simd.store_rows(vectors, self.to, &Rows::new([0, self.len], self.len), self.at);
+        }
+    }
+
+    #[test]
+    fn slices_are_read_inside_of_them_only() {
+        for isa in Isa::available() {
+            let lanes = isa.tile_columns::<f32>() / 2;
+            let values: Vec<f32> = (0..2 * lanes + 3).map(|i| i as f32).collect();
+            let (a, b) = values.split_at(lanes + 1);
+            let run = |b: &[f32], to: &mut [f32], at: usize| {
+                let len = to.len() / 2;
+                isa.run(Gather { from: [a, b], to, len, at });
+            };
+            let mut found = vec![-1.0; 2 * lanes + 2];
+            run(b, &mut found, 1);
+            assert_eq!(found, [&[-1.0], &a[1..], &[-1.0], &b[1..lanes + 1]].concat(), "{isa}");
+            // A slice too short, and places that are too far or overflow.
+            for (b, at) in [(&b[..lanes], 1), (b, 2), (b, usize::MAX)] {
+                let mut to = vec![0.0; 4 * lanes];
+                let refused = catch_unwind(AssertUnwindSafe(|| run(b, &mut to, at)));
+                assert!(refused.is_err(), "{isa}: {} {at}", b.len());
             }
         }
     }

@@ -10,6 +10,7 @@ use deeplift_graph::operator::Precision;
 use deeplift_simd::Real;
 
 use crate::common::draw::Draw;
+use crate::common::published::bpnet;
 use crate::common::{int, ints, job, run, Net, Setup};
 
 const LENGTH: usize = 30;
@@ -173,6 +174,20 @@ fn threads_and_the_order_of_jobs_do_not_matter() {
             parts.rotate_left(1);
             assert!(bits(&parts) == expected, "{name}: jobs in another order on {threads} threads");
         }
+    }
+}
+
+/// Buffers hold what other pairs left behind the crop, and wide dilations read up to it.
+#[test]
+fn threads_and_what_buffers_held_do_not_matter_behind_a_crop() {
+    let s = bpnet(256, 16, 6, 5, 4);
+    let (program, expected) = whole::<f32>(&Pool::new(1).unwrap(), &s);
+    let other = bpnet(256, 16, 6, 7, 4);
+    for threads in [1, 2, 3] {
+        let pool = Pool::new(threads).unwrap();
+        run(&pool, &program, other.batch()).unwrap();
+        let again = run(&pool, &program, s.batch()).unwrap();
+        assert!(bits(&[again]) == expected, "{threads} threads");
     }
 }
 

@@ -313,11 +313,10 @@ impl<T: Real> Correlation<T> {
         for job in &scratch.jobs {
             let segments = &scratch.segments[job.first..job.end];
             let to = job.to + group * self.outs + first;
-            let at = |row: usize| Some(to + row * row_step);
             let full_rows = if job.last_columns == used { job.rows } else { job.rows - 1 };
-            epilogue.prefetch_rows(simd, 0..full_rows, at, columns);
+            epilogue.prefetch(simd, (0..full_rows).map(|row| to + row * row_step), columns);
             simd.tile(job.rows, segments, [x, &scratch.padded], &weights, tile);
-            epilogue.apply_rows::<S, VECTORS>(simd, full_rows, at, valid, tile.values());
+            epilogue.apply_tile::<S, VECTORS>(simd, full_rows, (to, row_step), valid, tile.values());
             if full_rows < job.rows {
                 let rest = &tile.values()[full_rows * columns..][..job.last_columns];
                 epilogue.apply(to + full_rows * row_step, rest);

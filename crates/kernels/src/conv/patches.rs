@@ -166,15 +166,15 @@ impl<T: Real> Patches<T> {
                 let [start, end] = [t, t + 1].map(|t| t * rows / tiles);
                 let to = (first + start) * outs + column;
                 let valid = columns.min(outs - column);
-                let (rows, at) = (end - start, |row: usize| Some(to + row * outs));
-                epilogue.prefetch_rows(simd, 0..rows, at, columns);
+                let rows = end - start;
+                epilogue.prefetch(simd, (0..rows).map(|row| to + row * outs), columns);
                 let segment =
                     Segment { source: 0, start: start * depth, stride: depth, len: depth, weight: 0 };
                 simd.tile(rows, &[segment], [patches, &[]], &weights, tile);
                 if columns == full {
-                    epilogue.apply_rows::<S, 2>(simd, rows, at, valid, tile.values());
+                    epilogue.apply_tile::<S, 2>(simd, rows, (to, outs), valid, tile.values());
                 } else {
-                    epilogue.apply_rows::<S, 1>(simd, rows, at, valid, tile.values());
+                    epilogue.apply_tile::<S, 1>(simd, rows, (to, outs), valid, tile.values());
                 }
             }
         }

@@ -419,7 +419,7 @@ fn apply_positions<S: Simd, T: Real>(
     if channels == width {
         // Rows of a constant width, whatever the positions are.
         let rows = sums.len() / full;
-        epilogue.apply_rows::<S, 2>(simd, rows, |row| Some(at + row * full), full, sums);
+        epilogue.apply_tile::<S, 2>(simd, rows, (at, full), full, sums);
         return epilogue.apply(at + rows * full, &sums[rows * full..]);
     }
     for (position, sums) in sums.chunks_exact(width).enumerate() {

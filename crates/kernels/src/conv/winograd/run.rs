@@ -4,13 +4,18 @@
 //! Transformed inputs of a block stay in L2. The panels of weights are outermost, so that each is read from L3 once per
 //! block; the sums of all points of one tile stay in L1.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "points, outputs and rows go by the same index, in loops that must unroll"
+)]
+
 use super::points;
 use super::scheme::Scheme;
 use super::tail::{Sums, Tail, MOST_ROWS};
 use super::Winograd;
 use crate::{Epilogue, Scratch};
 use deeplift_simd::{
-    Isa, Kernel, Lanes, Parts, Real, Segment, Simd, Slices, Strips, Tile, Vector, STRIP_FACTORS,
+    Isa, Kernel, Lanes, Real, Rows, Segment, Simd, Slices, Strips, Tile, Vector, STRIP_FACTORS,
 };
 use std::array::from_fn;
 use std::ops::Range;
@@ -62,19 +67,19 @@ struct Run<'r, 'e, T: Real, const N: usize, const M: usize> {
 }
 
 /// Rows of `M` outputs whose inputs were transformed.
-struct Block<'b, T, const M: usize> {
+struct Block<'b, T> {
     /// Rows of each tile: `least`, and one more in the first `more` tiles of all.
     tiles: Range<usize>,
     least: usize,
     more: usize,
-    /// Where the outputs of each row lie in the destination, as far as they exist.
-    outputs: &'b [[Option<usize>; M]],
+    /// Where the first output of each row lies in the destination.
+    outputs: &'b [usize],
     /// `[row][point][channel]`.
     transformed: &'b [T],
     segments: &'b [Segment],
 }
 
-impl<T, const M: usize> Block<'_, T, M> {
+impl<T> Block<'_, T> {
     /// Rows of a tile, counted from the first of the block. Tiles are of almost equal size: one more row costs less than
     /// another tile of one row.
     #[inline(always)]
@@ -117,10 +122,8 @@ impl<T: Real, const N: usize, const M: usize> Kernel for Run<'_, '_, T, N, M> {
             let start = first_row(tiles.start, least, more);
             let rows = first_row(tiles.end, least, more) - start;
             outputs.clear();
-            for first in packed.tiling.first_outputs(start).take(rows) {
-                outputs.extend((0..M).map(|m| packed.place(first, m)));
-            }
-            let (outputs, _) = outputs.as_chunks();
+            let firsts = packed.tiling.first_outputs(start).take(rows);
+            outputs.extend(firsts.map(|first| (packed.axis.to_first + first) * packed.outs));
             transformed.resize_at_least((rows + halo) * row_len);
             let transformed = &mut transformed[..(rows + halo) * row_len];
             packed.transform::<S, N>(simd, start, x, transformed);
@@ -142,11 +145,21 @@ impl<T: Real, const N: usize, const M: usize> Kernel for Run<'_, '_, T, N, M> {
 }
 
 impl<T: Real> Winograd<T> {
-    /// Where output `m` of the row whose first output is `first` starts in the destination, if it exists.
+    /// Where the outputs of a row lie in the destination if its first one lies at `first`, and where those end that exist.
     #[inline(always)]
-    fn place(&self, first: usize, m: usize) -> Option<usize> {
-        let output = first + m * self.tiling.step;
-        (output < self.axis.count).then_some((self.axis.to_first + output) * self.outs)
+    fn places<const M: usize>(&self, first: usize) -> ([usize; M], usize) {
+        let mut places = [first; M];
+        for m in 1..M {
+            places[m] = places[m - 1] + self.tiling.step * self.outs;
+        }
+        (places, (self.axis.to_first + self.axis.count) * self.outs)
+    }
+
+    /// The same, `columns` elements at each, if all exist.
+    #[inline(always)]
+    fn complete<const M: usize>(&self, first: usize, columns: usize) -> Option<Rows<M>> {
+        let (places, end) = self.places::<M>(first);
+        (places[M - 1] < end).then(|| Rows::new(places, columns))
     }
 
     /// Transforms the inputs of rows from `start` on, to `[row][point][channel]`.
@@ -154,6 +167,11 @@ impl<T: Real> Winograd<T> {
     fn transform<S: Simd, const N: usize>(&self, simd: S, start: usize, x: &[T], transformed: &mut [T]) {
         let (ins, stride, step) = (self.ins, stride::<T>(self.ins), self.tiling.step);
         let (lanes, end) = (S::Vector::<T>::LANES, self.axis.source_end());
+        let mut points = [0; N];
+        for n in 1..N {
+            points[n] = n * stride;
+        }
+        let points = Rows::new(points, stride);
         let outputs = self.tiling.first_outputs(start);
         for (output, to) in outputs.zip(transformed.chunks_exact_mut(N * stride)) {
             let mut position = self.axis.from_first + output as isize;
@@ -170,11 +188,11 @@ impl<T: Real> Winograd<T> {
                     point[tail.terms - lanes..tail.terms].fill(T::ZERO);
                 }
             }
-            let (sources, mut points) = (Slices::new(sources), Parts::<_, N>::new(to, stride));
+            let sources = Slices::new(sources);
             for at in (0..ins).step_by(lanes) {
                 // The last vector overlaps the one before.
                 let at = at.min(ins - lanes);
-                points.store(points::input(simd.load_each(&sources, at)), at);
+                simd.store_rows(points::input(simd.load_each(&sources, at)), to, &points, at);
             }
         }
     }
@@ -185,19 +203,19 @@ impl<T: Real> Winograd<T> {
         &self,
         simd: S,
         first: usize,
-        block: &Block<'_, T, M>,
+        block: &Block<'_, T>,
         products: &mut [Tile<T>; N],
         epilogue: &mut Epilogue<'_, T>,
     ) {
-        let (stride, columns) = (stride::<T>(self.ins), VECTORS * S::Vector::<T>::LANES);
+        let (stride, lanes) = (stride::<T>(self.ins), S::Vector::<T>::LANES);
+        let columns = VECTORS * lanes;
         let (depth, valid) = (self.depth(), columns.min(self.outs - first));
         let panels = &self.panels[first * N * depth..][..N * depth * columns];
         for tile in block.tiles.clone() {
             let rows = block.rows(tile);
             let source = &block.transformed[rows.start * N * stride..];
             let outputs = &block.outputs[rows];
-            let rows = outputs.len();
-            let (places, part) = (outputs.as_flattened(), (rows * M).div_ceil(N));
+            let (rows, part) = (outputs.len(), outputs.len().div_ceil(N));
             simd.tiles(
                 rows,
                 block.segments,
@@ -208,42 +226,59 @@ impl<T: Real> Winograd<T> {
                 |point| {
                     // What the epilogue of the rows needs is asked for a part before each point: more at once than the
                     // cache can wait for would hold up the products.
-                    let part = places.len().min(part * point)..places.len().min(part * (point + 1));
-                    epilogue.prefetch_rows(simd, part, |i| places[i].map(|at| at + first), columns);
+                    let outputs = outputs.iter().skip(part * point).take(part);
+                    let places = outputs.flat_map(|&at| self.places::<M>(at + first).0);
+                    epilogue.prefetch(simd, places, columns);
                 },
             );
-            self.transform_sums::<S, N, M, VECTORS>(simd, first, rows, products);
-            for m in 0..M {
-                let at = |r: usize| outputs[r][m].map(|at| at + first);
-                epilogue.apply_rows::<S, VECTORS>(simd, rows, at, valid, products[m].values());
+            epilogue.apply_rows::<S, M, VECTORS>(
+                simd,
+                if valid == columns { rows } else { 0 },
+                #[inline(always)]
+                |r| self.complete(outputs[r] + first, columns),
+                #[inline(always)]
+                |r, v| self.sums::<S, N, M>(simd, products, (r * VECTORS + v) * lanes, first + v * lanes),
+            );
+            for r in 0..rows {
+                if valid == columns && self.complete::<M>(outputs[r] + first, columns).is_some() {
+                    continue;
+                }
+                for v in 0..VECTORS {
+                    let at = (r * VECTORS + v) * lanes;
+                    let sums = self.sums::<S, N, M>(simd, products, at, first + v * lanes);
+                    for m in 0..M {
+                        sums[m].store(products[m].values_mut(), at);
+                    }
+                }
+                let (places, end) = self.places::<M>(outputs[r] + first);
+                for m in 0..M {
+                    if places[m] < end {
+                        epilogue.apply(places[m], &products[m].values()[r * columns..][..valid]);
+                    }
+                }
             }
         }
     }
 
-    /// Transforms the sums of all points to the outputs of `rows` rows, in the place of the first sums.
+    /// Transforms the sums of all points, which lie at `at`, to the outputs of a row, for the channels from `first` on.
     #[inline(always)]
-    fn transform_sums<S: Simd, const N: usize, const M: usize, const VECTORS: usize>(
+    fn sums<S: Simd, const N: usize, const M: usize>(
         &self,
         simd: S,
+        products: &[Tile<T>; N],
+        at: usize,
         first: usize,
-        rows: usize,
-        products: &mut [Tile<T>; N],
-    ) {
-        let lanes = S::Vector::<T>::LANES;
-        for v in 0..VECTORS {
-            let bias = simd.load(&self.bias, first + v * lanes);
-            for r in 0..rows {
-                let at = (r * VECTORS + v) * lanes;
-                let mut sums = [bias; N];
-                for n in 0..N {
-                    sums[n] = simd.load(products[n].values(), at);
-                }
-                let results: [_; M] = points::output(sums);
-                for m in 0..M {
-                    (results[m] + bias).store(products[m].values_mut(), at);
-                }
-            }
+    ) -> [S::Vector<T>; M] {
+        let bias = simd.load(&self.bias, first);
+        let mut sums = [bias; N];
+        for n in 0..N {
+            sums[n] = simd.load(products[n].values(), at);
         }
+        let mut results: [_; M] = points::output(sums);
+        for m in 0..M {
+            results[m] = results[m] + bias;
+        }
+        results
     }
 
     /// The last channels of rows, from dot products to the epilogue.
@@ -253,7 +288,7 @@ impl<T: Real> Winograd<T> {
         simd: S,
         tail: &Tail<T>,
         rows: Range<usize>,
-        block: &Block<'_, T, M>,
+        block: &Block<'_, T>,
         strips: &mut Vec<Strips>,
         epilogue: &mut Epilogue<'_, T>,
     ) {
@@ -264,12 +299,15 @@ impl<T: Real> Winograd<T> {
             let at = (rows.start * N + point) * stride;
             tail.multiply(simd, point, rows.len(), at, distances, block.transformed, strips, sums);
         }
-        for (r, outputs) in block.outputs[rows].iter().enumerate() {
+        for (r, &first) in block.outputs[rows].iter().enumerate() {
+            let (places, end) = self.places::<M>(first);
             let results: [_; M] = points::output(from_fn::<_, N, _>(|n| Lanes(sums[n][r])));
             for (m, Lanes(results)) in results.iter().enumerate() {
-                let Some(at) = outputs[m] else { continue };
+                if places[m] >= end {
+                    continue;
+                }
                 let values: [T; STRIP_FACTORS] = from_fn(|c| results[c] + tail.bias[c]);
-                epilogue.apply(at + self.outs - tail.channels, &values[..tail.channels]);
+                epilogue.apply(places[m] + self.outs - tail.channels, &values[..tail.channels]);
             }
         }
     }
