@@ -90,6 +90,7 @@ impl<T: Real> Epilogue<'_, T> {
             assert_eq!(found, len, "epilogue: expected slices of {len} elements, found one of {found}");
         }
     }
+
     /// Applies the epilogue to rows of a tile, `VECTORS` registers at each of `M` places. Row `r` belongs at `places(r)`, if
     /// anywhere, and `values(r, v)` are the registers `v` of its places. The same as [`Epilogue::apply`] of each, bit by bit.
     ///
